@@ -1,0 +1,53 @@
+"""What a data set is: three splits of samples, held in memory, and the preprocessing fitted on train."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cnnrun.data.preprocessing import Preprocessing
+from cnnrun.values import Shape
+
+
+@dataclass(frozen=True)
+class Split:
+    """One of train, val, test: raw inputs (N, C, *spatial) uint8 or float32, targets (N,) int64, an id a sample."""
+
+    name: str
+    inputs: Tensor
+    targets: Tensor
+    ids: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set ready to train on. Everything in `preprocessing` was fitted on `train` alone."""
+
+    train: Split
+    val: Split
+    test: Split
+    class_names: tuple[str, ...]
+    preprocessing: Preprocessing
+
+    @property
+    def input_shape(self) -> Shape:
+        """(C, *spatial) of one sample."""
+        return tuple(self.train.inputs.shape[1:])
+
+    def class_counts(self) -> Tensor:
+        """(K,) int64: samples of each class in train."""
+        return torch.bincount(self.train.targets, minlength=len(self.class_names))
+
+    def fingerprint(self) -> str:
+        """16 hex digits that change with any pixel, target, or the way the samples are split."""
+        digest = hashlib.sha256()
+        for split in (self.train, self.val, self.test):
+            digest.update(f"{split.name} {tuple(split.inputs.shape)} {split.inputs.dtype}".encode())
+            digest.update(split.inputs.contiguous().numpy())
+            digest.update(split.targets.contiguous().numpy())
+        return digest.hexdigest()[:16]

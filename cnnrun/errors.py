@@ -1,0 +1,57 @@
+"""The errors that a user can cause or meet; each knows its exit code. `cli` prints them without a traceback.
+
+    CnnrunError          1   the run failed
+      Diverged           1   the loss became NaN or infinite
+      ConfigError        2   wrong usage or config
+      DataError          3   bad or missing data
+      JobsFailed         4   some jobs of a sweep failed
+      Interrupted        128 + signal (130 for Ctrl-C, 143 for terminate)
+
+Anything else that is raised is a bug of ours and keeps its traceback.
+"""
+
+import difflib
+import signal
+from collections.abc import Iterable
+
+
+class CnnrunError(Exception):
+    """Its message is one or a few short sentences for the user: what was wrong, where, what would be right."""
+
+    exit_code = 1
+
+
+class Diverged(CnnrunError):
+    """Training met a loss that is NaN or infinite."""
+
+
+class ConfigError(CnnrunError):
+    """A command line or config that cannot be run."""
+
+    exit_code = 2
+
+
+class DataError(CnnrunError):
+    """Data that is missing, broken or too small."""
+
+    exit_code = 3
+
+
+class JobsFailed(CnnrunError):
+    """A sweep went to its end, but some of its jobs failed."""
+
+    exit_code = 4
+
+
+class Interrupted(CnnrunError):
+    """A signal stopped the run after its state was saved."""
+
+    def __init__(self, message: str, signum: int = signal.SIGINT) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signum
+
+
+def near_miss(word: object, options: Iterable[object]) -> str:
+    """` - did you mean 'lr'?`, or nothing where no option is close."""
+    close = difflib.get_close_matches(str(word), [str(option) for option in options], n=1, cutoff=0.6)
+    return f" - did you mean '{close[0]}'?" if close else ""

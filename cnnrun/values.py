@@ -1,0 +1,14 @@
+"""The types that a setting may have, beside pydantic's own (PositiveInt, NonNegativeFloat, ...)."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+Shape = tuple[int, ...]
+"""(C, *spatial) of one sample, no batch axis."""
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+"""A share that is neither nothing nor all."""
+
+Probability = Annotated[float, Field(ge=0, lt=1)]
+"""Of dropping, smoothing, decaying: 0 is off, 1 would leave nothing."""
