@@ -1,0 +1,3 @@
+"""The names of tasks; what they stand for is imported when one is asked for."""
+
+TASKS = {"classification": "cnnrun.tasks.classification:Classification"}
