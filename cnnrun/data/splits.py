@@ -48,6 +48,6 @@ class Data:
         digest = hashlib.sha256()
         for split in (self.train, self.val, self.test):
             digest.update(f"{split.name} {tuple(split.inputs.shape)} {split.inputs.dtype}".encode())
-            digest.update(split.inputs.contiguous().numpy())
-            digest.update(split.targets.contiguous().numpy())
+            digest.update(split.inputs.contiguous().numpy().data)
+            digest.update(split.targets.contiguous().numpy().data)
         return digest.hexdigest()[:16]

@@ -1,0 +1,109 @@
+"""Published files over the network: checked by checksum, and under their own name only when complete."""
+
+import hashlib
+import os
+import tarfile
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from typing import BinaryIO
+
+from cnnrun.errors import DataError
+
+Report = Callable[[int, int | None, str], None]
+"""Told (bytes done, bytes in all or None, file name) as a download goes on."""
+
+TIMEOUT_SECONDS = 30
+PIECE_BYTES = 1 << 18
+
+
+class Incomplete(OSError):
+    """A transfer that ended early, or whose bytes are not the published ones."""
+
+
+def md5_of(path: Path) -> str:
+    """The checksum that the publishers of these data sets give; it finds damage, not malice."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def refuse_damaged(path: Path, md5: str) -> None:
+    """Raise DataError where a file that is there is not the published one."""
+    found = md5_of(path)
+    if found != md5:
+        raise DataError(
+            f"{path}: its md5 is {found} and the published one {md5}, so it is damaged or another data set's; "
+            "move it away, and it will be looked for elsewhere or downloaded"
+        )
+
+
+def fetch(urls: Sequence[str], path: Path, md5: str, report: Report) -> None:
+    """Download one file from the first mirror that gives it whole, into a folder made for it if need be.
+
+    A download that is killed leaves at most a `.part` file, never a broken one under the right name.
+
+    Raises:
+        DataError: if no mirror gives the file, or the folder cannot be written.
+    """
+    problems = []
+    for url in urls:
+        try:
+            _fetch_from(url, path, md5, report)
+            return
+        except (urllib.error.URLError, HTTPException, OSError) as error:
+            problems.append(f"{url}: {getattr(error, 'reason', None) or error}")
+    raise DataError(
+        f"{path.name} could not be downloaded ({'; '.join(problems)}); where there is no network, get it elsewhere "
+        f"and put it into {path.parent}, md5 {md5}"
+    )
+
+
+def _fetch_from(url: str, path: Path, md5: str, report: Report) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    partial = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file, urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:
+            found = _copy(response, file, path.name, report)
+            file.flush()
+            os.fsync(file.fileno())
+        if found != md5:
+            raise Incomplete(f"its md5 is {found}, the published one {md5}")
+        partial.chmod(0o644)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _copy(response: HTTPResponse, file: BinaryIO, what: str, report: Report) -> str:
+    """Write the response to the file; returns the md5 of what came."""
+    length = response.headers.get("Content-Length")
+    total = int(length) if length is not None else None
+    digest = hashlib.md5(usedforsecurity=False)
+    done = 0
+    report(done, total, what)
+    while piece := response.read(PIECE_BYTES):
+        file.write(piece)
+        digest.update(piece)
+        done += len(piece)
+        report(done, total, what)
+    if total is not None and done < total:
+        raise Incomplete(f"the transfer ended after {done:,} of {total:,} bytes")
+    return digest.hexdigest()
+
+
+def unpack(archive: Path, folder: Path, member: str) -> Path:
+    """Unpack a tar archive, and rename its top folder `member` into `folder` when all of it is there."""
+    final = folder / member
+    with tempfile.TemporaryDirectory(prefix=f".{member}.", suffix=".part", dir=folder) as scratch:
+        try:
+            with tarfile.open(archive) as tar:
+                tar.extractall(scratch, filter="data")
+        except tarfile.TarError as error:
+            raise DataError(f"{archive}: it cannot be unpacked ({error})") from error
+        if not final.exists():
+            (Path(scratch) / member).rename(final)
+    return final

@@ -1,0 +1,118 @@
+"""Batches of a split that lies on the device: gathered, augmented and normalised there, with no wait at any step."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cnnrun.data.augment import Augment
+from cnnrun.data.preprocessing import Preprocessing
+from cnnrun.data.splits import Split
+from cnnrun.errors import DataError
+from cnnrun.seeds import generator_of, seed_of
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One rank's share of a batch.
+
+    inputs (n, C, *spatial) float32; targets (n,) int64, or (n, K) float32 once samples are mixed;
+    indices (n,) int64 into the split; total: samples of the whole batch over all ranks.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    indices: Tensor
+    total: int
+
+
+class ResidentLoader:
+    """A split on a device, raw as it is stored, and its batches in an order that (seed, epoch) alone decides.
+
+    Every sample comes once an epoch; the last batch may be smaller. A rank gets its contiguous share of each batch:
+    shares differ by at most one sample, so one may be empty. Augmentation follows (seed, epoch, sample), mixing
+    (seed, epoch, step, rank); neither follows what was loaded before, so an epoch may start at any step.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        preprocessing: Preprocessing,
+        *,
+        batch_size: int,
+        device: torch.device | str,
+        seed: int = 0,
+        shuffle: bool = False,
+        augment: Augment | None = None,
+        channels_last: bool = False,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.device = torch.device(device)
+        self.inputs = _resident(split, self.device)
+        self.targets = split.targets.to(self.device)
+        self.preprocessing = preprocessing
+        self.batch_size = batch_size
+        self.seed = seed
+        self.shuffle = shuffle
+        self.augment = None if augment is None or augment.is_identity else augment
+        self.channels_last = channels_last and self.inputs.dim() == 4
+        self.rank = rank
+        self.world_size = world_size
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of an epoch, over all ranks."""
+        return len(self.targets)
+
+    @property
+    def steps(self) -> int:
+        """Batches of an epoch."""
+        return -(-self.num_samples // self.batch_size)
+
+    def batches(self, epoch: int = 0, first_step: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, or what is left of them from `first_step` on."""
+        order = self._order(epoch).to(self.device)
+        draws = None
+        if self.augment is not None:
+            draws = self.augment.draws(self.num_samples, self.seed, epoch).to(self.device)
+        for step in range(first_step, self.steps):
+            begin = step * self.batch_size
+            total = min(self.batch_size, self.num_samples - begin)
+            share = slice(
+                begin + total * self.rank // self.world_size, begin + total * (self.rank + 1) // self.world_size
+            )
+            yield self._batch(order, share, total, draws, seed_of("mix", self.seed, epoch, step, self.rank))
+
+    def _order(self, epoch: int) -> Tensor:
+        if self.shuffle:
+            return torch.randperm(self.num_samples, generator=generator_of("order", self.seed, epoch))
+        return torch.arange(self.num_samples)
+
+    def _batch(self, order: Tensor, share: slice, total: int, draws: Tensor | None, mix_seed: int) -> Batch:
+        indices = order[share]
+        if self.shuffle:
+            inputs, targets = self.inputs.index_select(0, indices), self.targets.index_select(0, indices)
+        else:
+            inputs, targets = self.inputs[share], self.targets[share]
+        if self.augment is not None and draws is not None:
+            draws = draws.index_select(0, indices)
+            inputs = self.augment.transform(inputs, draws)
+        if self.channels_last:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        inputs = self.preprocessing.apply(inputs)
+        if self.augment is not None and draws is not None:
+            inputs = self.augment.cut_out(inputs, draws)
+            inputs, targets = self.augment.mix(inputs, targets, mix_seed)
+        return Batch(inputs, targets, indices, total)
+
+
+def _resident(split: Split, device: torch.device) -> Tensor:
+    try:
+        return split.inputs.to(device)
+    except torch.OutOfMemoryError as error:
+        raise DataError(
+            f"{split.name} takes {split.inputs.nbytes:,} bytes, which {device} does not have free; "
+            "take a smaller dataset.image_size, dataset.limit, or device=cpu"
+        ) from error
