@@ -1,0 +1,6 @@
+"""The models, by the short name that a config uses; resolved when asked for."""
+
+MODELS = {
+    "mlp": "cnnrun.models.mlp:MLP",
+    "cnn": "cnnrun.models.cnn:CNN",
+}
