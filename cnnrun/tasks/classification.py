@@ -4,16 +4,24 @@ Letters: N samples, K classes. Outputs are raw (before the softmax); targets are
 (N, K) where samples were mixed.
 """
 
-from typing import Literal, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, Self
 
+import numpy as np
 import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from cnnrun.metrics.classification import METRICS
 from cnnrun.metrics.sums import Samples, log_softmax
+from cnnrun.tasks import findings
 from cnnrun.tasks.losses import balanced_weights, cross_entropy, focal_loss
 from cnnrun.values import Probability
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cnnrun.tasks.results import Row
 
 EPOCH_METRICS = ("accuracy", "balanced_accuracy", "f1_macro")
 """Of METRICS, those that stand in the history beside the loss."""
@@ -32,7 +40,7 @@ class Classification:
         class_weights: Literal["none", "balanced"],
         focal_gamma: NonNegativeFloat,
     ) -> None:
-        """Args: class_counts (K,): samples of each class in train."""
+        """Args: class_counts: (K,) samples of each class in train."""
         self.class_names = class_names
         self.num_outputs = len(class_names)
         self.monitor = monitor
@@ -40,6 +48,7 @@ class Classification:
         self._label_smoothing = label_smoothing
         self._focal_gamma = focal_gamma
         self._weights = balanced_weights(class_counts) if class_weights == "balanced" else None
+        self._class_counts = class_counts
 
     def to(self, device: torch.device) -> Self:
         """Move the class weights to where the outputs are."""
@@ -65,6 +74,58 @@ class Classification:
 
         Args: outputs (N, K) and targets (N,) of a whole split, on the CPU.
         """
-        sums = Samples.of(log_softmax(outputs.numpy()), targets.numpy()).total()
+        sums = _samples(outputs, targets).total()
         loss = self.loss(outputs, targets).item() / len(targets)
         return {"loss": loss} | {name: float(METRICS[name](sums)) for name in EPOCH_METRICS}
+
+    def results(self, outputs: Tensor, targets: Tensor, split: str) -> "list[Row]":
+        """Rows of tables.RESULTS: the headline metrics with their intervals. Arguments as for `epoch_metrics`."""
+        from cnnrun.tasks.results import result_rows
+
+        return result_rows(_samples(outputs, targets), split)
+
+    def gap(self, train: "Sequence[Row]", val: "Sequence[Row]") -> "Row":
+        """A row of tables.RESULTS: what the accuracy loses from train to val, given the `results` of both."""
+        from cnnrun.tasks.results import gap_row
+
+        return gap_row(train, val)
+
+    def tables(self, outputs: Tensor, targets: Tensor, ids: Sequence[str]) -> "dict[str, pd.DataFrame]":
+        """per_class, confusion, predictions and calibration, as tables.py has them; an id a sample."""
+        from cnnrun.tasks import results
+
+        samples = _samples(outputs, targets)
+        probabilities = np.exp(log_softmax(outputs.numpy()))
+        return {
+            "per_class": results.per_class(samples, self.class_names),
+            "confusion": results.confusion(samples, self.class_names),
+            "predictions": results.predictions(samples, probabilities, ids, self.class_names),
+            "calibration": results.calibration(samples),
+        }
+
+    def findings(self, outputs: Tensor, targets: Tensor, train_losses: Sequence[float]) -> list[str]:
+        """Why the run is dead, a sentence each; empty for one that learned.
+
+        Args:
+            outputs, targets: of the val split, at `best`.
+            train_losses: mean of each epoch.
+        """
+        samples = _samples(outputs, targets)
+        found = [findings.one_class_predicted(samples, self.class_names)]
+        if train_losses:
+            found.append(findings.stuck_loss(train_losses[-1], self._guess_loss(), samples))
+        return [sentence for sentence in found if sentence]
+
+    def notes(self, gap: "Row") -> list[str]:
+        """What else is worth a sentence, given the row of `gap`."""
+        note = findings.overfitting(float(gap["value"]), float(gap["low"]))
+        return [note] if note else []
+
+    def _guess_loss(self) -> float:
+        """Mean over train of the loss of equal probabilities: ln K, if no weights or focal loss change it."""
+        shares = self._class_counts / self._class_counts.sum()
+        return self.loss(torch.zeros(1, self.num_outputs), shares[None]).item()
+
+
+def _samples(outputs: Tensor, targets: Tensor) -> Samples:
+    return Samples.of(log_softmax(outputs.numpy()), targets.numpy())

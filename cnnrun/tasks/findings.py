@@ -1,0 +1,55 @@
+"""Signs that a classifier learned nothing, or learned train by heart: a sentence each, with its evidence, or None."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from cnnrun.metrics.intervals import wilson_interval
+from cnnrun.metrics.sums import Samples
+
+STUCK_SHARE = 0.98
+"""A mean train loss above this share of the loss of equal guesses counts as stuck there."""
+
+OVERFITTING_GAP = 0.05
+"""An accuracy on train this much above that on val is named, where the gap's interval lies above 0."""
+
+
+def one_class_predicted(samples: Samples, class_names: Sequence[str]) -> str | None:
+    """Of the val split."""
+    first, n = samples.predictions[0], len(samples.targets)
+    if (samples.predictions != first).any() or (samples.targets == first).all():
+        return None
+    return (
+        f"one class predicted: all {n:,} samples of val are called '{class_names[first]}'; "
+        f"val/accuracy {samples.correct.mean():.3f} is the share of that class"
+    )
+
+
+def stuck_loss(train_loss: float, guess_loss: float, samples: Samples) -> str | None:
+    """Named only if the accuracy on val is no better than chance either: strong regularisation raises the loss too.
+
+    Args:
+        train_loss: mean over the last epoch. guess_loss: of equal probabilities for all classes.
+        samples: of the val split.
+    """
+    accuracy = float(samples.correct.mean())
+    most_frequent = float(np.bincount(samples.targets).max() / len(samples.targets))
+    if train_loss < STUCK_SHARE * guess_loss or wilson_interval(accuracy, len(samples.targets))[0] > most_frequent:
+        return None
+    k = samples.num_classes
+    is_plain = math.isclose(guess_loss, math.log(k), rel_tol=1e-3)
+    reference = f"ln {k} = {guess_loss:.3f}" if is_plain else f"{guess_loss:.3f}"
+    if train_loss > guess_loss / STUCK_SHARE:
+        reference = f"above {reference}"
+    return (
+        f"learned nothing: train/loss {train_loss:.3f} is {reference}, the loss of equal guesses among {k} classes, "
+        f"and val/accuracy {accuracy:.3f} is no better than always naming the most frequent class ({most_frequent:.3f})"
+    )
+
+
+def overfitting(gap: float, low: float) -> str | None:
+    """Args: gap: accuracy on train minus that on val, both at `best`; low: the lower end of its interval."""
+    if gap <= OVERFITTING_GAP or low <= 0:
+        return None
+    return f"over-fitted: at best, the accuracy on train is {gap:.3f} above that on val"
