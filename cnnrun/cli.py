@@ -1,0 +1,171 @@
+"""The `cnnrun` program: command names, flags, help and exit codes. Imports nothing heavy."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from cnnrun import __version__
+from cnnrun.errors import CnnrunError, ConfigError, near_miss
+
+if TYPE_CHECKING:
+    from cnnrun.config import Request
+    from cnnrun.config.compose import Job
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: where its function is, and what its help says."""
+
+    function: str
+    summary: str
+    examples: tuple[str, ...]
+
+
+COMMANDS = {
+    "train": Command(
+        "cnnrun.commands.train:train",
+        "Train a model, evaluate it, and write a folder with its tables, figures and checkpoints.",
+        (
+            "cnnrun train",
+            "cnnrun train model=resnet dataset=mnist optimizer.lr=0.01",
+            "cnnrun train -m model=mlp,cnn optimizer.lr=0.1,0.01 seed=0,1,2",
+            "cnnrun train resume=outputs/train/...",
+        ),
+    ),
+    "eval": Command(
+        "cnnrun.commands.eval:evaluate",
+        "Evaluate a finished run on one of its splits, into a folder of its own.",
+        ("cnnrun eval run=outputs/train/... split=test",),
+    ),
+}
+COMPLETION = "completion"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; returns the exit code. An error that is a bug of ours is raised."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        try:
+            code = _dispatch(words)
+            sys.stdout.flush()
+            return code
+        except CnnrunError as error:
+            print(f"{_program(words)}: error: {error}", file=sys.stderr)
+            return error.exit_code
+        except KeyboardInterrupt:
+            print(f"{_program(words)}: interrupted", file=sys.stderr)
+            return INTERRUPTED
+    except BrokenPipeError:  # the reader has gone, as with `| head`: nothing left to say, and nobody to say it to
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _program(words: list[str]) -> str:
+    return f"cnnrun {words[0]}" if words and words[0] in COMMANDS else "cnnrun"
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        from cnnrun import usage
+
+        print(usage.program(COMMANDS), end="")
+        return 0 if words else ConfigError.exit_code
+    first, rest = words[0], words[1:]
+    if first in ("-V", "--version"):
+        print(f"cnnrun {__version__}")
+        return 0
+    if first in (COMPLETION, "__complete"):
+        from cnnrun import completion
+
+        print(completion.script(rest) if first == COMPLETION else completion.candidates(rest, list(COMMANDS)), end="")
+        return 0
+    if first not in COMMANDS:
+        raise ConfigError(_no_such_command(first))
+    return _run(first, rest)
+
+
+def _no_such_command(word: str) -> str:
+    if "=" in word:
+        return f"'{word}' needs a command before it, for example: cnnrun train {word}"
+    kind = "flag" if word.startswith("-") else "command"
+    known = ["--help", "--version"] if kind == "flag" else [*COMMANDS, COMPLETION]
+    return f"unknown {kind} '{word}'{near_miss(word, known)} (there are {', '.join(known)})"
+
+
+def _run(command: str, words: list[str]) -> int:
+    from cnnrun.config import Request, options, overrides
+
+    flags = _parse(words)
+    if flags.help:
+        from cnnrun import usage
+
+        print(usage.command(command, COMMANDS[command], options.folders(flags.config_dir)), end="")
+        return 0
+    request = Request(command, COMMANDS[command].function, overrides.prepare(flags.overrides), flags.config_dir)
+    if flags.cfg:
+        _show_config(request, flags)
+    elif flags.multirun:
+        _sweep(request)
+    else:
+        _run_one(request)
+    return 0
+
+
+def _show_config(request: "Request", flags: argparse.Namespace) -> None:
+    if flags.multirun:
+        raise ConfigError("--cfg job shows the settings of one run: leave out -m")
+    from cnnrun.config import compose
+
+    print(compose.as_yaml(_compose(request).config), end="")
+
+
+def _run_one(request: "Request") -> None:
+    from cnnrun.config import check
+    from cnnrun.config.callables import load
+
+    job = _compose(request)
+    check(request.command, job.config)
+    load(request.function)(job.config, job.invocation)
+
+
+def _compose(request: "Request") -> "Job":
+    from cnnrun.config import compose, overrides
+
+    resume = overrides.value_of("resume", request.overrides)
+    return compose.one(request) if resume is None else compose.resumed(request)
+
+
+def _sweep(request: "Request") -> None:
+    from cnnrun.sweeps import sweep
+
+    sweep.run(request)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(message)
+
+
+def _parse(words: list[str]) -> argparse.Namespace:
+    """Tell flags from settings, in any order.
+
+    Raises:
+        ConfigError: for a flag that does not exist.
+    """
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("overrides", nargs="*")
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("-c", "--cfg", choices=["job"])
+    parser.add_argument("--config-dir", type=Path)
+    flags, unknown = parser.parse_known_intermixed_args(words)
+    if unknown:
+        known = [word for action in parser._actions for word in action.option_strings]
+        raise ConfigError(f"unknown flag '{unknown[0]}'{near_miss(unknown[0], known)} (there are {', '.join(known)})")
+    return flags

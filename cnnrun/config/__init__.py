@@ -1,0 +1,16 @@
+"""From words on the command line to plain values, and from plain values to code.
+
+    options      what the conf folders offer, from file names and text alone
+    overrides    the key=value words, before Hydra reads them
+    compose      Hydra: one config, or those of a sweep, as plain values
+    complaints   what Hydra found wrong, in one sentence
+    schema       check plain values against the signatures they go to; build what they name
+    reasons      what pydantic found wrong, in one clause
+
+Hydra and its DictConfig stay in here and in `cnnrun.sweeps`; importing this package imports neither Hydra nor pydantic.
+"""
+
+from cnnrun.config.invocation import Invocation, Request
+from cnnrun.config.schema import bind, build, check
+
+__all__ = ["Invocation", "Request", "bind", "build", "check"]

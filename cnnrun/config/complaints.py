@@ -1,0 +1,114 @@
+"""Turn what Hydra and OmegaConf raise into one sentence with the near miss."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, ListConfig
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, InterpolationResolutionError, OmegaConfBaseException
+from yaml import MarkedYAMLError, YAMLError
+
+from cnnrun.config import options
+from cnnrun.errors import ConfigError, near_miss
+
+
+@contextmanager
+def in_our_words(command: str, places: list[Path]) -> Iterator[None]:
+    """Raise a ConfigError in the place of what Hydra, OmegaConf and the YAML reader raise."""
+    try:
+        yield
+    except YAMLError as error:
+        raise ConfigError(_unreadable(error)) from error
+    except OmegaConfBaseException as error:
+        raise ConfigError(_from_omegaconf(error, command, places)) from error
+    except HydraException as error:
+        raise ConfigError(_from_hydra(error, command, places)) from error
+
+
+def _from_hydra(error: HydraException, command: str, places: list[Path]) -> str:
+    cause = error.__cause__ or error.__context__
+    if isinstance(error, MissingConfigException):
+        return _no_such_option(error, places)
+    if isinstance(error, OverrideParseException):
+        key, _, value = error.override.partition("=")
+        return f"cannot read '{error.override}': put quotes around the value, as in \"{key}='{value}'\""
+    if isinstance(cause, OmegaConfBaseException):
+        return _from_omegaconf(cause, command, places)
+    text = str(error)
+    if match := re.match(r"Ambiguous value for argument '(.*)'", text):
+        key, _, value = match[1].partition("=")
+        return f"'{match[1]}' gives several values: -m runs each of them, {key}=[{value}] is a list"
+    if match := re.match(r"Sweep parameters '(.*)' requires", text):
+        return f"'{match[1]}' gives several values: -m runs each of them"
+    if match := re.match(r"Could not override '([^']*)'", text):
+        return f"unknown setting '{match[1]}'{near_miss(match[1], _top_level(command, places))}"
+    return text.splitlines()[0]
+
+
+def _no_such_option(error: MissingConfigException, places: list[Path]) -> str:
+    group, _, name = (error.missing_cfg_file or "").rpartition("/")
+    known = options.options(group, places) if group else []
+    if not known:
+        return f"no config file '{error.missing_cfg_file}.yaml' in {' or '.join(map(str, places))}"
+    return f"unknown {group} '{name}'{near_miss(name, known)} (there are {', '.join(known)})"
+
+
+def _from_omegaconf(error: OmegaConfBaseException, command: str, places: list[Path]) -> str:
+    if isinstance(error, ConfigKeyError | ConfigAttributeError):
+        return _unknown_setting(error, command, places)
+    first = str(error).splitlines()[0]
+    if isinstance(error, InterpolationResolutionError):
+        return f"{error.full_key}: {first[0].lower()}{first[1:]}"
+    return f"{error.full_key}: {first}" if error.full_key else first
+
+
+def _unknown_setting(error: OmegaConfBaseException, command: str, places: list[Path]) -> str:
+    """Say what is near it: in the same place, in another option of the group, or elsewhere in the config."""
+    key, parent = str(error.full_key), error.parent_node
+    place, _, name = key.rpartition(".")
+    here = [str(known) for known in parent if known != "hydra"] if isinstance(parent, DictConfig) else []
+    siblings = [f"{place}.{known}" if place else known for known in here]
+    unknown = f"unknown setting '{key}'"
+    if close := near_miss(key, siblings):
+        return unknown + close
+    owners = options.having(place, name, places) if "." not in place else []
+    if owners:
+        return f"{unknown}: {place}={_called(parent)} does not have it, {place}={' and '.join(owners)} does"
+    elsewhere = [path for path in _leaves(error.parent_node) if path.rpartition(".")[2] == name]
+    if elsewhere:
+        return f"{unknown} - did you mean '{elsewhere[0]}'?"
+    if not here:
+        return f"{unknown}: '{place}' is one value, without settings of its own"
+    return f"{unknown}; {place or f'cnnrun {command}'} has {', '.join(here)}"
+
+
+def _called(node: object) -> str:
+    """The option that a group node came from, by its name."""
+    return str(node.get("name", "?")) if isinstance(node, DictConfig) else "?"
+
+
+def _leaves(node: object, prefix: str = "") -> list[str]:
+    """The dotted names of all values in the whole config that `node` belongs to."""
+    config = node._get_root() if not prefix and isinstance(node, DictConfig | ListConfig) else node
+    found: list[str] = []
+    if not isinstance(config, DictConfig) or config._is_none() or config._is_missing():
+        return found
+    for key, value in config.items_ex(resolve=False):
+        if key == "hydra" and not prefix:
+            continue
+        below = _leaves(value, f"{prefix}{key}.") if isinstance(value, DictConfig) else []
+        found += below or [f"{prefix}{key}"]
+    return found
+
+
+def _top_level(command: str, places: list[Path]) -> list[str]:
+    return [*options.groups(command, places), *(setting.key for setting in options.settings(command, places))]
+
+
+def _unreadable(error: YAMLError) -> str:
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"{mark.name} cannot be read: line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return f"a config file cannot be read: {error}"

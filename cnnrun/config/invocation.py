@@ -1,0 +1,30 @@
+"""What was asked for on the command line, and what a command is told beside its config."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Request:
+    """One command line, parsed but not yet composed."""
+
+    command: str
+    function: str
+    """Where the command is, as `module:function`."""
+    overrides: tuple[str, ...]
+    """The key=value words, in Hydra's grammar."""
+    config_dir: Path | None = None
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """What a command function gets beside its config."""
+
+    command: str
+    output_dir: Path
+    """The folder to write; it may not exist yet."""
+    choices: dict[str, str]
+    """The option of each group, such as model: cnn_wide."""
+    overrides: list[str]
+    sweep: bool
+    """Whether this is one job of several."""

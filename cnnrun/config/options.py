@@ -1,0 +1,86 @@
+"""What the conf folders offer, read from file names and lines of text: no Hydra, so that help and completion are quick."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import cnnrun
+from cnnrun.errors import CnnrunError, ConfigError
+
+LINE = re.compile(r"^(?P<key>\w+):[ \t]*(?P<value>[^#\n]*?)[ \t]*(?:#[ \t]*(?P<comment>.*))?$", re.MULTILINE)
+DEFAULT = re.compile(r"^  - (?P<group>[a-z]+): (?P<option>\S+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A line `key: value  # comment` at the left edge of a YAML."""
+
+    key: str
+    value: str
+    comment: str
+
+
+@cache
+def packaged() -> Path:
+    """Our own conf folder: inside the package when installed, beside it in a checkout."""
+    package = Path(cnnrun.__file__).resolve().parent
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / "train.yaml").is_file():
+            return folder
+    raise CnnrunError(f"the config files of cnnrun are missing beside {package}: install it again")
+
+
+def folders(config_dir: Path | None = None) -> list[Path]:
+    """Where configs are looked for, first to last: --config-dir, ./conf, our own.
+
+    Raises:
+        ConfigError: if `config_dir` is no folder, or a run's, whose files must not steer Hydra.
+    """
+    found = [Path.cwd() / "conf", packaged()]
+    if config_dir is not None:
+        from cnnrun.run import RECORD
+
+        if not config_dir.is_dir():
+            raise ConfigError(f"--config-dir {config_dir}: no such folder")
+        if (config_dir / RECORD).is_file():
+            raise ConfigError(
+                f"--config-dir {config_dir}: this is the folder of a run; to go on with it: resume={config_dir}"
+            )
+        found.insert(0, config_dir)
+    return list(dict.fromkeys(folder.resolve() for folder in found if folder.is_dir()))
+
+
+def groups(command: str, places: list[Path]) -> dict[str, str]:
+    """The groups of a command, each with the option that it takes by default."""
+    text = _text(f"{command}.yaml", places)
+    return {match["group"]: match["option"] for match in DEFAULT.finditer(text)}
+
+
+def options(group: str, places: list[Path]) -> list[str]:
+    """The names that `group=` can take."""
+    return sorted({file.stem for place in places for file in (place / group).glob("*.yaml")})
+
+
+def settings(name: str, places: list[Path]) -> list[Setting]:
+    """The settings of a command (`train`) or of an option (`model/cnn`)."""
+    found = LINE.finditer(_text(f"{name}.yaml", places))
+    return [
+        Setting(match["key"], match["value"], match["comment"] or "")
+        for match in found
+        if match["key"] not in ("defaults", "name", "hydra")
+    ]
+
+
+def having(group: str, key: str, places: list[Path]) -> list[str]:
+    """The options of a group that have a setting of that name."""
+    return [
+        option
+        for option in options(group, places)
+        if any(setting.key == key for setting in settings(f"{group}/{option}", places))
+    ]
+
+
+def _text(name: str, places: list[Path]) -> str:
+    file = next((place / name for place in places if (place / name).is_file()), None)
+    return file.read_text(errors="replace") if file else ""

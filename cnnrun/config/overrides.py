@@ -1,0 +1,98 @@
+"""The key=value words of a command line, before Hydra parses them."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from cnnrun.errors import ConfigError, near_miss
+
+PATHS = ("run", "runs", "resume", "inputs", "labels", "truth", "judges", "model.weights", "model.trainable")
+PATH_ENDINGS = (".root", ".csv")
+FOLDERS = ("hydra.run.dir", "hydra.sweep.dir")
+
+Word = tuple[str, str]
+"""The key and the value of one override, as text."""
+
+
+def split(override: str) -> Word:
+    """Take key=value apart.
+
+    Raises:
+        ConfigError: if it is not written so, or wants to add or remove a key.
+    """
+    key, equals, value = override.partition("=")
+    if key.startswith(("+", "~")):
+        bare = key.lstrip("+~")
+        what = "removed" if key.startswith("~") else "added"
+        raise ConfigError(f"'{override}': settings cannot be {what}; write {bare}=... to change one that exists")
+    if not equals or not key:
+        raise ConfigError(f"'{override}' is no setting: settings are written key=value")
+    return key, value
+
+
+def is_path(key: str) -> bool:
+    """Whether the value of a key is a path (or a layer range), which never means a list or a sweep."""
+    return key in PATHS or key in FOLDERS or key.endswith(PATH_ENDINGS)
+
+
+def prepare(overrides: Iterable[str]) -> tuple[str, ...]:
+    """Check the form of each word, and quote paths, so that `Photos (1)/a,b.jpg` reaches Hydra whole."""
+    prepared = []
+    for override in overrides:
+        key, value = split(override)
+        literal = value == "null" or _is_quoted(value)
+        prepared.append(f"{key}={quote(value)}" if is_path(key) and not literal else override)
+    return tuple(prepared)
+
+
+def quote(text: str) -> str:
+    """Write text as a string of Hydra's grammar, in which a backslash is special only before a quote."""
+    escaped = re.sub(r"(\\*)'", lambda match: match[1] * 2 + r"\'", text)
+    trailing = len(escaped) - len(escaped.rstrip("\\"))
+    return f"'{escaped}{chr(92) * trailing}'"
+
+
+def unquote(value: str) -> str:
+    """The text of a value that `quote` may have wrapped."""
+    if not _is_quoted(value):
+        return value
+    inner = value[1:-1]
+    trailing = len(inner) - len(inner.rstrip("\\"))
+    inner = inner[: len(inner) - trailing // 2]
+    return re.sub(r"(\\+)" + value[0], lambda match: match[1][: len(match[1]) // 2] + value[0], inner)
+
+
+def value_of(key: str, overrides: Iterable[str]) -> str | None:
+    """The text that the last `key=text` gives, None where there is none or it is null."""
+    values = [value for name, value in map(split, overrides) if name == key]
+    return unquote(values[-1]) if values and values[-1] != "null" else None
+
+
+def refuse_others(overrides: Iterable[str], allowed: Sequence[str]) -> None:
+    """Let through only the keys in `allowed`, beside resume itself.
+
+    Raises:
+        ConfigError: names the first other one.
+    """
+    for override in overrides:
+        key, _ = split(override)
+        if key != "resume" and key not in allowed:
+            raise ConfigError(
+                f"'{override}': a resumed run keeps its settings; only {', '.join(allowed)} can be changed"
+                f"{near_miss(key, allowed)}"
+            )
+
+
+def refuse_no_choice(overrides: Iterable[str], groups: Iterable[str], options: Callable[[str], list[str]]) -> None:
+    """Only an experiment may be left out.
+
+    Raises:
+        ConfigError: if a group is set to null or to nothing.
+    """
+    for override in overrides:
+        key, value = split(override)
+        if key in groups and key != "experiment" and value in ("null", ""):
+            raise ConfigError(f"'{override}': cnnrun cannot do without; choose one of {', '.join(options(key))}")
+
+
+def _is_quoted(value: str) -> bool:
+    return len(value) > 1 and value[0] == value[-1] and value[0] in "'\""

@@ -1,0 +1,61 @@
+"""The settings of each command that belong to no group: the types behind the top-level keys of conf/<command>.yaml."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from cnnrun.values import Fraction
+
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda|cuda:\d+|mps)$", description="auto, cpu, cuda, cuda:1 or mps")]
+"""Where tensors live. That the machine has it is checked when it is used."""
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+FolderName = Annotated[
+    str, Field(pattern=r"^[\w=+,-][\w.=+,-]*$", description="a name of letters, digits and . _ = + , - without folders")
+]
+"""The name of one folder, not a path."""
+
+Path = Annotated[str, Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """What `cnnrun train` takes beside its groups; the defaults stand in conf/train.yaml."""
+
+    seed: NonNegativeInt
+    epochs: PositiveInt
+    max_seconds: PositiveFloat | None
+    batch_size: PositiveInt
+    patience: PositiveInt | None
+    min_delta: NonNegativeFloat
+    grad_clip: PositiveFloat | None
+    ema: Fraction | None
+    device: Device
+    precision: Precision
+    reproducibility: Literal["exact", "fast"]
+    channels_last: Literal["auto"] | bool
+    compile: bool
+    threads: PositiveInt | None
+    figures: bool
+    offline: bool
+    resume: Path | None
+    sweep: FolderName | None
+    trust_code: bool
+
+
+@dataclass(frozen=True)
+class EvalSettings:
+    """What `cnnrun eval` takes; null means as the run that is evaluated."""
+
+    run: Path
+    split: Literal["train", "val", "test"]
+    checkpoint: Literal["best", "last"]
+    batch_size: PositiveInt | None
+    device: Device | None
+    precision: Precision | None
+    threads: PositiveInt | None
+    figures: bool
+    offline: bool
+    trust_code: bool
