@@ -3,4 +3,5 @@
 MODELS = {
     "mlp": "cnnrun.models.mlp:MLP",
     "cnn": "cnnrun.models.cnn:CNN",
+    "resnet": "cnnrun.models.resnet:ResNet",
 }

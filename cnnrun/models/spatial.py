@@ -96,14 +96,15 @@ class SizeTrace:
         """Go through a convolution or pooling.
 
         Raises:
-            ConfigError: if the window does not fit: where, `what` asked for it, how the image shrank, the `remedy`.
+            ConfigError: if the window does not fit: where, `what` asked for it, how the image shrank, the `remedy` (`use …`).
         """
         if min(self.size) + 2 * padding < kernel_size:
             window = size_text((kernel_size,) * len(self.size))
             shrank = " -> ".join(map(size_text, self.sizes))
+            history = f"the image shrank {shrank}; " if len(self.sizes) > 1 else ""
             raise ConfigError(
                 f"{where}: input {size_text(self.size)} is smaller than its {window} {what}; "
-                f"the image shrank {shrank}; {remedy}, or a larger dataset.image_size"
+                f"{history}{remedy}, or a larger dataset.image_size"
             )
         size = tuple((cells + 2 * padding - kernel_size) // stride + 1 for cells in self.size)
         if size != self.size:
