@@ -1,0 +1,79 @@
+"""Write a file or a folder of files so that a reader sees the old one or the new one, never half of one."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from cnnrun.errors import CnnrunError
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write to a temporary name in the same folder, flush it to the disk, rename.
+
+    Raises:
+        CnnrunError: if the disk is full or the folder cannot be written; what stood there before still stands.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise CnnrunError(f"could not write {path}: {error.strerror}; what was there before is unchanged") from error
+
+
+def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
+    """Let `fill` write files into a fresh folder, then put that folder in the place of `path`.
+
+    A folder that is not empty cannot be replaced in one step, so the old one stands aside for a moment;
+    `recover_folder` brings it back if the process died in between.
+
+    Raises:
+        CnnrunError: as write_bytes.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        fill(temporary)
+        for file in temporary.iterdir():
+            _flush(file)
+        if path.exists():
+            shutil.rmtree(_aside(path), ignore_errors=True)
+            os.rename(path, _aside(path))
+        os.rename(temporary, path)
+        _flush(path.parent)
+        shutil.rmtree(_aside(path), ignore_errors=True)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        recover_folder(path)
+        raise CnnrunError(f"could not write {path}: {error.strerror}; what was there before is unchanged") from error
+
+
+def recover_folder(path: Path) -> None:
+    """Bring back the folder that `write_folder` had put aside, if the new one never arrived."""
+    if not path.exists() and _aside(path).exists():
+        os.rename(_aside(path), path)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files and folders that a killed process left below `folder`."""
+    for leftover in folder.rglob(".*.tmp"):
+        shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old")
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

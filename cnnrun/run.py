@@ -1,0 +1,233 @@
+"""A run directory: create, lock, open, read, write; the only place that spells the file names inside one."""
+
+import csv
+import io
+import json
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import yaml
+from filelock import FileLock, Timeout
+
+from cnnrun.errors import CnnrunError, ConfigError, DataError
+from cnnrun.files import recover_folder, remove_leftovers, write_bytes
+from cnnrun.tables import HISTORY, RESULTS, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor
+
+CONFIG = "config.yaml"
+RECORD = "run.json"
+PREPROCESSING = "preprocessing.json"
+LOG = "run.log"
+LOCK = ".lock"
+TOP_TABLES = (HISTORY.name, RESULTS.name)
+"""Tables beside config.yaml; all others lie in tables/."""
+
+
+class Run:
+    """One directory. Reading needs no lock; whoever writes holds the lock until its process ends or `close`.
+
+    Of several processes that train together one writes; for the others `writes` is false and writing does nothing.
+    """
+
+    def __init__(self, path: Path, *, writes: bool = True) -> None:
+        self.path = path
+        self._writes = writes
+        self._lock = FileLock(path / LOCK, timeout=0)
+        self._record: dict[str, Any] | None = None
+
+    @classmethod
+    def create(cls, path: Path, config: dict[str, Any], *, writes: bool = True, **record: Any) -> Self:
+        """Make the directory and write its config and its record (status "running").
+
+        Raises:
+            ConfigError: if a run is already there.
+        """
+        run = cls(path, writes=writes)
+        if not writes:
+            return run
+        if run._file(RECORD).exists():
+            raise ConfigError(f"{path} already holds a run; name another folder, or go on with it: resume={path}")
+        run._make_folder()
+        run.lock()
+        run.write_config(config)
+        run.update(status="running", started=time.strftime("%Y-%m-%dT%H:%M:%S%z"), **record)
+        return run
+
+    @classmethod
+    def open(cls, path: Path | str, *, writes: bool = True) -> Self:
+        """Open a directory that `create` made.
+
+        Raises:
+            ConfigError: if it holds no run, or one that cannot be read.
+        """
+        run = cls(Path(path), writes=writes)
+        if not run._file(RECORD).is_file() or not run._file(CONFIG).is_file():
+            raise ConfigError(f"{path} is no run folder (it has no {RECORD} and {CONFIG}){_runs_below(run.path)}")
+        return run
+
+    # --- what it holds
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved config, plain values."""
+        try:
+            config = yaml.safe_load(self._file(CONFIG).read_text())
+        except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{self._file(CONFIG)} cannot be read: {error}") from error
+        if not isinstance(config, dict):
+            raise ConfigError(
+                f"{self._file(CONFIG)} is no config: it holds {type(config).__name__}, not keys and values"
+            )
+        return config
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """run.json: status, choices, seed, versions, ..."""
+        if self._record is None:
+            self._record = self._read_json(RECORD)
+        return self._record
+
+    @property
+    def status(self) -> str:
+        """running | finished | failed | interrupted."""
+        return str(self.record.get("status", "running"))
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        return self._read_json(PREPROCESSING)
+
+    def results(self) -> list[dict[str, str]]:
+        """The rows of results.csv, as text; none if the run did not get that far."""
+        return self.rows(RESULTS)
+
+    def rows(self, table: Table) -> list[dict[str, str]]:
+        file = self.table_file(table.name)
+        if not file.is_file():
+            return []
+        with open(file, newline="") as stream:
+            return list(csv.DictReader(stream))
+
+    def checkpoint(self, name: str) -> Path:
+        """The folder of a checkpoint ("best", "last"); it may not exist."""
+        return self.path / "checkpoints" / name
+
+    def has_checkpoint(self, name: str) -> bool:
+        folder = self.checkpoint(name)
+        recover_folder(folder)
+        return folder.is_dir()
+
+    def require_checkpoint(self, name: str) -> Path:
+        """The same, for one that must exist.
+
+        Raises:
+            ConfigError: if it does not; names those that do.
+        """
+        folder = self.checkpoint(name)
+        if not self.has_checkpoint(name):
+            there = sorted(entry.name for entry in folder.parent.glob("[!.]*")) if folder.parent.is_dir() else []
+            found = f" (found: {', '.join(there)}); try checkpoint={there[0]}" if there else ""
+            raise ConfigError(f"run {self.path} has no checkpoint '{name}'{found}")
+        return folder
+
+    def table_file(self, name: str) -> Path:
+        return self._file(f"{name}.csv") if name in TOP_TABLES else self.path / "tables" / f"{name}.csv"
+
+    # --- writing
+
+    def lock(self) -> None:
+        """Hold the directory until this process ends, so that two cannot write it.
+
+        Raises:
+            ConfigError: if another process holds it.
+        """
+        if not self._writes:
+            return
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise ConfigError(f"{self.path} is being written by another process; wait for it, or stop it") from error
+        remove_leftovers(self.path)
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        self._lock.release()
+
+    def update(self, **values: Any) -> None:
+        """Change entries of run.json."""
+        self._record = (self._record or {}) | values
+        self._write_json(RECORD, self._record)
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        self._write(self._file(CONFIG), yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode())
+
+    def write_preprocessing(self, values: dict[str, Any]) -> None:
+        self._write_json(PREPROCESSING, values)
+
+    def write_rows(self, table: Table, rows: Iterable[dict[str, Any]]) -> None:
+        """Write a small table; its columns are those of the first row."""
+        rows = list(rows)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]) if rows else table.names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        self._write(self.table_file(table.name), text.getvalue().encode())
+
+    def write_frame(self, name: str, frame: "pd.DataFrame") -> None:
+        self._write(self.table_file(name), frame.to_csv(index=False, lineterminator="\n").encode())
+
+    def write_figure(self, name: str, png: bytes) -> None:
+        self._write(self.path / "figures" / f"{name}.png", png)
+
+    def save_checkpoint(self, name: str, tensors: dict[str, dict[str, "Tensor"]], values: dict[str, Any]) -> None:
+        """Replace checkpoints/<name>, see training.checkpoints."""
+        from cnnrun.training import checkpoints
+
+        if self._writes:
+            checkpoints.write(self.checkpoint(name), tensors, values)
+
+    def log(self, text: str) -> None:
+        """Add a line to run.log, with the time."""
+        if not self._writes:
+            return
+        with suppress(OSError), open(self._file(LOG), "a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+
+    # --- inside
+
+    def _file(self, name: str) -> Path:
+        return self.path / name
+
+    def _make_folder(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CnnrunError(f"could not make the folder {self.path}: {error.strerror}") from error
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        try:
+            values = json.loads(self._file(name).read_text())
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self._file(name)} cannot be read: {error}") from error
+        if not isinstance(values, dict):
+            raise DataError(f"{self._file(name)} cannot be read: it holds {type(values).__name__}, not an object")
+        return values
+
+    def _write(self, path: Path, content: bytes) -> None:
+        if self._writes:
+            write_bytes(path, content)
+
+    def _write_json(self, name: str, values: dict[str, Any]) -> None:
+        self._write(self._file(name), (json.dumps(values, indent=1) + "\n").encode())
+
+
+def _runs_below(path: Path) -> str:
+    """A hint at runs nearby: below `path`, or beside it where it does not exist."""
+    folder = next((parent for parent in (path, *path.parents) if parent.is_dir()), Path())
+    newest = sorted(folder.glob(f"*/{RECORD}"), key=lambda file: file.stat().st_mtime, reverse=True)[:3]
+    return "; runs there: " + ", ".join(str(file.parent) for file in newest) if newest else ""
