@@ -36,3 +36,11 @@ class Epoch:
         row |= {f"train/{name}": value for name, value in self.train.items()}
         row |= {f"val/{name}": value for name, value in self.val.items()}
         return row | {"lr": self.lr, "seconds": self.seconds, "samples_per_second": self.samples_per_second}
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Training was asked to stop and did, after this step of this epoch; nothing is lost if the state is saved now."""
+
+    epoch: int
+    step: int

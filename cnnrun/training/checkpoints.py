@@ -1,0 +1,60 @@
+"""A checkpoint is a folder of safetensors and JSON with a sha256 manifest; no pickle is read or written."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from cnnrun.errors import DataError
+from cnnrun.files import recover_folder, write_folder
+
+MANIFEST = "manifest.json"
+VALUES = "state.json"
+
+
+def write(folder: Path, tensors: dict[str, dict[str, Tensor]], values: dict[str, Any]) -> None:
+    """Replace the checkpoint in `folder` in one step.
+
+    Args:
+        tensors: file stem -> name -> tensor, e.g. {"model": state_dict, "optimizer": {...}}.
+        values: plain JSON values.
+    """
+
+    def fill(target: Path) -> None:
+        for stem, named in tensors.items():
+            save_file(
+                {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()},
+                target / f"{stem}.safetensors",
+            )
+        (target / VALUES).write_text(json.dumps(values, indent=1))
+        manifest = {file.name: _sha256(file) for file in sorted(target.iterdir())}
+        (target / MANIFEST).write_text(json.dumps(manifest, indent=1))
+
+    write_folder(folder, fill)
+
+
+def read(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """Read what `write` wrote, on the CPU.
+
+    Raises:
+        DataError: if a file is missing, was changed, or cannot be read.
+    """
+    recover_folder(folder)
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        for name, digest in manifest.items():
+            if Path(name).name != name or _sha256(folder / name) != digest:
+                raise DataError(f"checkpoint {folder}: {name} is not the file that was saved (its sha256 differs)")
+        tensors = {Path(name).stem: load_file(folder / name) for name in manifest if name.endswith(".safetensors")}
+        return tensors, json.loads((folder / VALUES).read_text())
+    except (OSError, ValueError, AttributeError, SafetensorError) as error:
+        raise DataError(f"checkpoint {folder} cannot be read: {error}") from error
+
+
+def _sha256(file: Path) -> str:
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,124 @@
+"""Everything that moves while training: saved at any step, loaded to go on from exactly there."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cnnrun.errors import DataError
+from cnnrun.training.average import Average
+from cnnrun.training.device import Compute
+from cnnrun.training.schedules import Schedule
+
+
+@dataclass
+class Progress:
+    """Plain values of the state: how far it is, and what was best."""
+
+    epoch: int = 0
+    """Finished epochs."""
+    step: int = 0
+    """Finished steps of the epoch that is running."""
+    updates: int = 0
+    """Optimizer steps in all."""
+    seconds: float = 0.0
+    epoch_seconds: float = 0.0
+    """Of the training steps of the epoch that is running."""
+    best: float | None = None
+    """The monitor at its best."""
+    best_epoch: int = 0
+    reference: float | None = None
+    """The monitor that the next improvement must beat by min_delta."""
+    waited: int = 0
+    """Epochs since that improvement."""
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class State:
+    """Model, optimizer, schedule, moving average and progress, as one thing to save and load."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        schedule: Schedule,
+        compute: Compute,
+        ema: float | None,
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.average = Average(model, ema) if ema is not None else None
+        self.scaler = torch.amp.GradScaler(compute.device.type, enabled=compute.precision == "fp16")
+        self.progress = Progress()
+        exact = torch.float32 if compute.device.type == "mps" else torch.float64
+        self.loss_sum = torch.zeros((), dtype=exact, device=compute.device)
+        self.correct = torch.zeros((), dtype=torch.int64, device=compute.device)
+        for group in optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
+
+    @property
+    def judged(self) -> nn.Module:
+        """The model that is validated and kept as best: the moving average where there is one."""
+        return self.average.model if self.average else self.model
+
+    def set_lr(self) -> float:
+        """Give the optimizer the learning rate of the coming step, and return it (of the first group)."""
+        factor = self.schedule.lr_factor(self.progress.updates)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """File stem -> name -> tensor."""
+        named = {
+            "model": dict(self.model.state_dict()),
+            "optimizer": {
+                f"{index}.{key}": value
+                for index, entries in self.optimizer.state_dict()["state"].items()
+                for key, value in entries.items()
+                if isinstance(value, Tensor)
+            },
+            "sums": {"loss": self.loss_sum, "correct": self.correct},
+        }
+        return named | ({"average": dict(self.average.model.state_dict())} if self.average else {})
+
+    def values(self) -> dict[str, Any]:
+        """The rest, plain JSON values."""
+        return {
+            "progress": asdict(self.progress),
+            "schedule": self.schedule.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
+
+    def load(self, tensors: dict[str, dict[str, Tensor]], values: dict[str, Any]) -> None:
+        """Take back what `tensors` and `values` gave.
+
+        Raises:
+            DataError: if they belong to another model or optimizer.
+        """
+        try:
+            self.model.load_state_dict(tensors["model"])
+            if self.average:
+                self.average.model.load_state_dict(tensors["average"])
+            self._load_optimizer(tensors["optimizer"])
+            self.loss_sum.copy_(tensors["sums"]["loss"])
+            self.correct.copy_(tensors["sums"]["correct"])
+            self.schedule.load_state_dict(values["schedule"])
+            self.scaler.load_state_dict(values["scaler"])
+            self.progress = Progress(**values["progress"])
+        except (KeyError, RuntimeError, TypeError, IndexError) as error:
+            raise DataError(f"the checkpoint does not fit this model: {error}") from error
+
+    def _load_optimizer(self, tensors: dict[str, Tensor]) -> None:
+        """Give torch its state back, then each tensor its parameter's memory format (fused kernels walk both alike)."""
+        entries: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            index, _, key = name.partition(".")
+            entries.setdefault(int(index), {})[key] = value
+        self.optimizer.load_state_dict({"state": entries, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        for parameter, named in self.optimizer.state.items():
+            for key, value in named.items():
+                if isinstance(value, Tensor) and value.ndim and value.shape == parameter.shape:
+                    named[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
