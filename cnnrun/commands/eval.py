@@ -1,0 +1,56 @@
+"""`cnnrun eval`: judge a run's checkpoint on one of its splits again, into a folder of its own."""
+
+from typing import Any
+
+from cnnrun import config as configs
+from cnnrun import console, experiment, provenance, report
+from cnnrun.config import Invocation
+from cnnrun.errors import DataError
+from cnnrun.run import Run
+from cnnrun.settings import EvalSettings
+from cnnrun.tables import RESULTS
+from cnnrun.training.device import prepare, resolve_device
+
+
+def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
+    """Write results, tables and figures of one split. The run itself stays as it is.
+
+    Raises:
+        ConfigError: if there is no such run or checkpoint, or its settings cannot be trusted.
+        DataError: if its checkpoint is broken, or its data set is missing or has changed.
+    """
+    settings = configs.bind(EvalSettings, config)
+    source = Run.open(settings.run)
+    stored = _stored_config(source, settings)
+    device = resolve_device(stored["device"])
+    prepare(device, reproducibility=stored["reproducibility"], threads=stored["threads"])
+    with console.downloads() as progress:
+        parts = experiment.from_run(source, stored, device, settings.checkpoint, progress)
+    split = getattr(parts.data, settings.split)
+    outputs = report.judge(parts, [split], settings.batch_size)[split.name]
+    rows = parts.task.results(outputs, split.targets, split.name)
+    run = Run.create(
+        invocation.output_dir,
+        config,
+        command="eval",
+        of=str(source.path),
+        versions=provenance.versions(),
+        data={"fingerprint": parts.data.fingerprint()},
+    )
+    run.write_rows(RESULTS, rows)
+    report.write_tables(run, parts, split, outputs)
+    if settings.figures:
+        report.draw_split(run, parts, split)
+    run.update(status="finished")
+    run.close()
+    console.results(rows, run.path)
+
+
+def _stored_config(source: Run, settings: EvalSettings) -> dict[str, Any]:
+    """The run's own config, checked, with what this evaluation does otherwise."""
+    config = source.config
+    configs.check("train", config, trusted=settings.trust_code)
+    asked = {"device": settings.device, "precision": settings.precision, "threads": settings.threads}
+    changes = {name: value for name, value in asked.items() if value is not None}
+    kept = {"precision": source.record.get("precision", config["precision"]), "offline": settings.offline}
+    return config | kept | changes

@@ -1,0 +1,184 @@
+"""`cnnrun train`: one training, from its config to its folder of tables, pictures and checkpoints."""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cnnrun import config as configs
+from cnnrun import console, experiment, provenance, report
+from cnnrun.config import Invocation
+from cnnrun.errors import CnnrunError, DataError, Interrupted
+from cnnrun.experiment import Experiment
+from cnnrun.run import Run
+from cnnrun.settings import TrainSettings
+from cnnrun.signals import Signals
+from cnnrun.tables import HISTORY, RESULTS
+from cnnrun.training import checkpoints, distributed
+from cnnrun.training.device import prepare, resolve_device
+from cnnrun.training.fit import Fit
+from cnnrun.training.records import Epoch, Step, Stopped
+
+EXACT = ("versions", "machine", "device", "precision", "threads", "processes")
+"""Entries of run.json that must be as they were for a resumed run to end with the same bytes."""
+
+
+def train(config: dict[str, Any], invocation: Invocation) -> None:
+    """Train, judge `best` on train, val and test, and write the run's folder.
+
+    Raises:
+        CnnrunError: of the kind that says what went wrong; the run's folder says it too.
+    """
+    settings = configs.bind(TrainSettings, config)
+    device = resolve_device(settings.device)
+    prepare(device, reproducibility=settings.reproducibility, threads=settings.threads)
+    distributed.start(device)
+    try:
+        with console.downloads() as progress:
+            data = experiment.load_data(config, progress)
+        parts = experiment.build(config, data, device)
+        fit = experiment.prepare_training(config, parts)
+        run = _resumed(config, settings, parts, fit) if settings.resume else _created(config, invocation, parts)
+        with _recorded(run), Signals() as signals:
+            _train(run, fit, signals)
+            signals.interrupt_at_once()
+            _finish(run, parts, fit, figures=settings.figures)
+    finally:
+        distributed.end()
+
+
+def _created(config: dict[str, Any], invocation: Invocation, parts: Experiment) -> Run:
+    folder = Path(str(distributed.from_first(str(invocation.output_dir))))
+    facts = _facts(parts)
+    names = {
+        "command": "train",
+        "choices": invocation.choices,
+        "overrides": invocation.overrides,
+        "seed": config["seed"],
+    }
+    run = Run.create(folder, config, writes=distributed.is_first(), **names, **facts)
+    run.write_preprocessing(parts.data.preprocessing.to_dict() | {"class_names": list(parts.data.class_names)})
+    return run
+
+
+def _resumed(config: dict[str, Any], settings: TrainSettings, parts: Experiment, fit: Fit) -> Run:
+    """Open the run to go on with, and put the training where its last checkpoint left it."""
+    run = Run.open(str(settings.resume), writes=distributed.is_first())
+    run.lock()
+    facts = _facts(parts)
+    if run.record.get("data") != facts["data"]:
+        raise DataError(f"the data set is not the one that {run.path} was trained on: its fingerprint has changed")
+    changed = [name for name in EXACT if run.record.get(name) != facts[name]]
+    if changed:
+        console.warn(f"not exact: {', '.join(changed)} differ from those that the run was started with")
+    if run.has_checkpoint("last"):
+        fit.state.load(*checkpoints.read(run.checkpoint("last")))
+    run.write_config(config | {"resume": None})
+    run.update(status="running", reason=None, **facts)
+    return run
+
+
+def _facts(parts: Experiment) -> dict[str, Any]:
+    """What run.json says about where the numbers come from."""
+    data, compute = parts.data, parts.compute
+    return {
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
+        "git_commit": provenance.git_commit(),
+        "device": str(compute.device),
+        "precision": compute.precision,
+        "threads": torch.get_num_threads(),
+        "processes": distributed.world_size(),
+        "parameters": parts.parameters,
+        "data": {
+            "fingerprint": data.fingerprint(),
+            "input_shape": list(data.input_shape),
+            "classes": len(data.class_names),
+            "samples": {split.name: len(split) for split in (data.train, data.val, data.test)},
+        },
+    }
+
+
+@contextmanager
+def _recorded(run: Run) -> Iterator[None]:
+    """Write into run.json how it ended, however it ends."""
+    try:
+        yield
+    except Interrupted as error:
+        with suppress(CnnrunError):
+            run.update(status="interrupted", reason=str(error))
+        raise Interrupted(f"{error}; go on with: cnnrun train resume={run.path}", error.signum) from error
+    except BaseException as error:
+        run.log(str(error) if isinstance(error, CnnrunError) else traceback.format_exc())
+        with suppress(CnnrunError):
+            run.update(status="failed", reason=f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        run.close()
+
+
+def _train(run: Run, fit: Fit, signals: Signals) -> None:
+    """Train to the end; after each epoch the history and the checkpoints are on the disk."""
+    task, progress = fit.task, fit.state.progress
+    with console.Display(fit.plan.epochs, f"val/{task.monitor}", task.higher_is_better) as display:
+        for record in fit.run(signals):
+            match record:
+                case Step():
+                    display.step(record)
+                case Epoch():
+                    _save_epoch(run, fit, record)
+                    display.epoch(record)
+                case Stopped():
+                    _save_last(run, fit)
+                    raise Interrupted(f"stopped in epoch {record.epoch} after step {record.step}", signals.number)
+
+
+def _save_epoch(run: Run, fit: Fit, epoch: Epoch) -> None:
+    if epoch.is_best:
+        weights = {"model": dict(fit.state.judged.state_dict())}
+        run.save_checkpoint("best", weights, {"epoch": epoch.number, "val": epoch.val})
+    run.write_rows(HISTORY, fit.state.progress.history)
+    _save_last(run, fit)
+    if epoch.stop:
+        run.log(epoch.stop)
+
+
+def _save_last(run: Run, fit: Fit) -> None:
+    run.save_checkpoint("last", fit.state.tensors(), fit.state.values())
+
+
+def _finish(run: Run, parts: Experiment, fit: Fit, *, figures: bool) -> None:
+    """Judge the best weights on every split, and write what people read; test is read here, once."""
+    task, data, progress = parts.task, parts.data, fit.state.progress
+    experiment.load_weights(parts.model, run.require_checkpoint("best"))
+    splits = [data.train, data.val, data.test]
+    outputs = report.judge(parts, splits)
+    rows = {split.name: task.results(outputs[split.name], split.targets, split.name) for split in splits}
+    gap = task.gap(rows["train"], rows["val"])
+    run.write_rows(RESULTS, [*rows["train"], *rows["val"], *rows["test"], gap])
+    report.write_tables(run, parts, data.test, outputs["test"])
+    losses = [float(row["train/loss"]) for row in progress.history]
+    warnings = [*parts.warnings, *task.findings(outputs["val"], data.val.targets, losses)]
+    notes = task.notes(gap)
+    if figures and distributed.is_first():
+        report.draw_run(run, parts, fit.train)
+        report.draw_split(run, parts, data.test)
+    run.update(
+        status="finished",
+        seconds=round(progress.seconds, 3),
+        epochs=progress.epoch,
+        best_epoch=progress.best_epoch,
+        stopped=fit.reason_to_end(),
+        dead=bool(warnings),
+        warnings=warnings,
+        notes=notes,
+    )
+    if distributed.is_first():
+        for sentence in warnings:
+            console.warn(sentence)
+        for sentence in notes:
+            console.note(sentence)
+        console.results([*rows["train"], *rows["val"], *rows["test"], gap], run.path)

@@ -1,0 +1,159 @@
+"""Wires data, task, model and training together, from a config; what `train` and `eval` both need."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from cnnrun import config as configs
+from cnnrun.data.loaders import ResidentLoader
+from cnnrun.data.preprocessing import Preprocessing
+from cnnrun.data.splits import Data, Split
+from cnnrun.models.layers import feature_map_size, has_trainable_depthwise, layer_table
+from cnnrun.run import Run
+from cnnrun.tasks.classification import Classification
+from cnnrun.training import checkpoints, distributed
+from cnnrun.training.device import Compute, place, resolve_precision
+from cnnrun.training.fit import Fit, Plan
+from cnnrun.training.state import State
+from cnnrun.values import Shape
+
+EVALUATION_BYTES = 1 << 28
+"""Of the largest activation of a batch that is only evaluated (fp32): large batches are fast, up to what caches hold."""
+
+Report = Callable[..., None]
+"""Takes (done, total, what) while something is downloaded."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A model on its device, the data and the task: what training, evaluation and reports work on."""
+
+    data: Data
+    task: Classification
+    model: nn.Module
+    compute: Compute
+    layers: list[dict[str, Any]]
+    """Rows of tables.LAYERS."""
+    warnings: list[str]
+    """What is known to be wrong before training starts, a sentence each."""
+
+    @property
+    def parameters(self) -> int:
+        return sum(int(row["parameters"]) for row in self.layers)
+
+    def evaluation_loader(self, split: Split, batch_size: int | None = None) -> ResidentLoader:
+        """Every sample in its order, in batches as large as is fast unless a size is given."""
+        return ResidentLoader(
+            split,
+            self.data.preprocessing,
+            batch_size=batch_size or self._evaluation_batch_size(),
+            device=self.compute.device,
+            channels_last=self.compute.channels_last,
+            rank=distributed.rank(),
+            world_size=distributed.world_size(),
+        )
+
+    def _evaluation_batch_size(self) -> int:
+        largest = max(_cells(str(row["output_shape"])) for row in self.layers)
+        return min(max(EVALUATION_BYTES // (4 * largest), 16), 2048)
+
+
+def load_data(config: dict[str, Any], report: Report) -> Data:
+    """The data set that the config names, with preprocessing fitted on its train split.
+
+    Raises:
+        DataError: if it is not there and cannot be had, or is broken.
+    """
+    data: Data = configs.build("dataset", config["dataset"], offline=config["offline"], report=report)
+    return data
+
+
+def build(config: dict[str, Any], data: Data, device: torch.device) -> Experiment:
+    """The experiment that the config describes, with fresh weights drawn from its seed.
+
+    Raises:
+        ConfigError: if the settings do not fit each other or the data.
+    """
+    task: Classification = configs.build(
+        "task", config["task"], class_names=data.class_names, class_counts=data.class_counts()
+    )
+    torch.manual_seed(config["seed"])
+    model: nn.Module = configs.build(
+        "model", config["model"], input_shape=data.input_shape, num_outputs=task.num_outputs
+    )
+    layers = layer_table(model, data.input_shape)
+    precision = resolve_precision(config["precision"], device, trainable_depthwise=has_trainable_depthwise(model))
+    channels_last = len(data.input_shape) == 3 if config["channels_last"] == "auto" else config["channels_last"]
+    compute = Compute(device, precision, channels_last=channels_last, compile=config["compile"])
+    warnings = _shrunk_to_nothing(model, data.input_shape)
+    return Experiment(data, task.to(device), place(model, compute), compute, layers, warnings)
+
+
+def from_run(run: Run, config: dict[str, Any], device: torch.device, checkpoint: str, report: Report) -> Experiment:
+    """The experiment of a run, with the weights of its checkpoint and the preprocessing that it was trained with.
+
+    Raises:
+        ConfigError: if the run has no such checkpoint.
+        DataError: if the checkpoint is broken, or the data set has other classes than the run was trained on.
+    """
+    folder = run.require_checkpoint(checkpoint)
+    data = load_data(config, report)
+    data = replace(data, preprocessing=Preprocessing.from_dict(run.preprocessing))
+    experiment = build(config, data, device)
+    load_weights(experiment.model, folder)
+    return experiment
+
+
+def load_weights(model: nn.Module, checkpoint: Any) -> None:
+    """Put a checkpoint's weights into the model: the moving average, where the checkpoint holds one."""
+    tensors, _ = checkpoints.read(checkpoint)
+    model.load_state_dict(tensors.get("average", tensors["model"]))
+
+
+def prepare_training(config: dict[str, Any], experiment: Experiment) -> Fit:
+    """The training that the config describes, at its very beginning."""
+    data, task, compute = experiment.data, experiment.task, experiment.compute
+    augment = configs.build(
+        "augment", config["augment"], input_shape=data.input_shape, num_classes=len(data.class_names)
+    )
+    train = ResidentLoader(
+        data.train,
+        data.preprocessing,
+        batch_size=config["batch_size"],
+        device=compute.device,
+        seed=config["seed"],
+        shuffle=True,
+        augment=augment,
+        channels_last=compute.channels_last,
+        rank=distributed.rank(),
+        world_size=distributed.world_size(),
+    )
+    parameters = [parameter for parameter in experiment.model.parameters() if parameter.requires_grad]
+    optimizer = configs.build("optimizer", config["optimizer"], parameters=parameters)
+    schedule = configs.build(
+        "scheduler", config["scheduler"], total_steps=config["epochs"] * train.steps, steps_per_epoch=train.steps
+    )
+    state = State(experiment.model, optimizer, schedule, compute, config["ema"])
+    plan = Plan(**{key: config[key] for key in ("epochs", "max_seconds", "patience", "min_delta", "grad_clip", "seed")})
+    return Fit(state, task, train, experiment.evaluation_loader(data.val), compute, plan)
+
+
+def _shrunk_to_nothing(model: nn.Module, input_shape: Shape) -> list[str]:
+    size = feature_map_size(model, input_shape)
+    if size is None or any(cells > 1 for cells in size):
+        return []
+    return [
+        f"features pooled to {'×'.join(str(cells) for cells in size)}: pooling and strides leave nothing of where things "
+        "are in the image; use fewer of them, or a larger dataset.image_size"
+    ]
+
+
+def _cells(shape: str) -> int:
+    """Numbers in an output of the layer table: 32x14x14 is 6,272."""
+    cells = 1
+    for size in shape.split("x"):
+        cells *= int(size)
+    return cells
