@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import NonNegativeFloat, PositiveInt
 
 from cnnrun.errors import ConfigError
 from cnnrun.values import Fraction, Probability
@@ -96,7 +96,7 @@ def onecycle(
 
 
 class Plateau(Schedule):
-    """Times `factor` whenever the monitor went more than `patience` epochs without a new best (as torch counts)."""
+    """Times `factor` whenever the monitor has been `patience` epochs without a new best: torch's patience + 1."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class Plateau(Schedule):
         *,
         warmup_epochs: NonNegativeFloat,
         factor: Fraction,
-        patience: NonNegativeInt,
+        patience: PositiveInt,
         min_factor: Probability,
     ) -> None:
         super().__init__(lambda step: self._current, _warmup_steps(warmup_epochs, steps_per_epoch, total_steps))
@@ -122,7 +122,7 @@ class Plateau(Schedule):
             self._bad_epochs = 0
             return
         self._bad_epochs += 1
-        if self._bad_epochs > self._patience:
+        if self._bad_epochs >= self._patience:
             self._current = max(self._current * self._factor, self._min_factor)
             self._bad_epochs = 0
 
