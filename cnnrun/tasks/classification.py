@@ -51,13 +51,14 @@ class Classification:
         self._class_counts = class_counts
 
     def to(self, device: torch.device) -> Self:
-        """Move the class weights to where the outputs are."""
+        """Keep the class weights where training needs them at every step."""
         if self._weights is not None:
             self._weights = self._weights.to(device)
         return self
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """() float32, the sum over the samples: divide by N for the mean."""
+        # Outputs of a whole split come on the CPU, wherever the training is.
         weights = None if self._weights is None else self._weights.to(outputs.device)
         if self._focal_gamma:
             return focal_loss(outputs, targets, weights, self._label_smoothing, self._focal_gamma)

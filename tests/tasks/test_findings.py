@@ -1,0 +1,83 @@
+"""Dead runs are named, and only they: pytest tests/tasks"""
+
+import math
+
+import pytest
+import torch
+
+from cnnrun.tasks.classification import Classification
+
+NAMES = tuple("0123456789")
+TARGETS = torch.arange(10).repeat(100)
+NO_BETTER_THAN_CHANCE = torch.nn.functional.one_hot(torch.arange(10).repeat_interleave(100), 10).float()
+
+
+def task(counts=(100,) * 10, **knobs):
+    defaults = {"monitor": "accuracy", "label_smoothing": 0.0, "class_weights": "none", "focal_gamma": 0.0}
+    return Classification(NAMES, torch.tensor(counts), **(defaults | knobs))
+
+
+def outputs(signal):
+    given = torch.randn(1000, 10, generator=torch.Generator().manual_seed(0))
+    given[torch.arange(1000), TARGETS] += signal
+    return given
+
+
+def test_a_run_that_learned_has_no_finding():
+    assert task().findings(outputs(3.0), TARGETS, [2.2, 1.0]) == []
+
+
+def test_one_predicted_class_is_named():
+    always_three = torch.nn.functional.one_hot(torch.full((1000,), 3), 10).float()
+    assert task().findings(always_three, TARGETS, [2.3, 1.9]) == [
+        "one class predicted: all 1,000 samples of val are called '3'; val/accuracy 0.100 is the share of that class"
+    ]
+
+
+def test_one_predicted_class_is_right_where_val_has_no_other():
+    assert task().findings(outputs(30.0)[::10], TARGETS[::10], [0.1]) == []
+
+
+def test_a_loss_at_ln_of_the_classes_is_named():
+    assert task().findings(NO_BETTER_THAN_CHANCE, TARGETS, [2.4, 2.303]) == [
+        "learned nothing: train/loss 2.303 is ln 10 = 2.303, the loss of equal guesses among 10 classes, and "
+        "val/accuracy 0.100 is no better than always naming the most frequent class (0.100)"
+    ]
+
+
+def test_a_loss_above_ln_of_the_classes_is_named():
+    (sentence,) = task().findings(NO_BETTER_THAN_CHANCE, TARGETS, [7.5])
+    assert sentence.startswith("learned nothing: train/loss 7.500 is above ln 10 = 2.303, the loss of equal guesses")
+
+
+@pytest.mark.parametrize(("share", "named"), [(0.99, True), (0.97, False)])
+def test_the_loss_counts_as_stuck_from_98_percent_of_ln_of_the_classes(share, named):
+    assert bool(task().findings(NO_BETTER_THAN_CHANCE, TARGETS, [share * math.log(10)])) is named
+
+
+def test_a_high_loss_is_no_finding_where_val_is_better_than_chance():
+    assert task().findings(outputs(1.0), TARGETS, [2.303]) == []
+
+
+def test_a_run_without_training_has_no_stuck_loss():
+    assert task().findings(NO_BETTER_THAN_CHANCE, TARGETS, []) == []
+
+
+def test_the_loss_of_guesses_includes_focal_loss_and_weights():
+    guess = 0.9**2 * math.log(10)
+    (sentence,) = task(focal_gamma=2.0).findings(NO_BETTER_THAN_CHANCE, TARGETS, [guess])
+    assert f"train/loss {guess:.3f} is {guess:.3f}, the loss of equal guesses" in sentence
+    (sentence,) = task(counts=(10,) * 9 + (910,), class_weights="balanced").findings(
+        NO_BETTER_THAN_CHANCE, TARGETS, [2.303]
+    )
+    assert "is ln 10 = 2.303" in sentence
+
+
+def gap(value, low):
+    return {"split": "val", "metric": "accuracy_gap", "value": value, "low": low, "high": 1.0, "n": 100}
+
+
+def test_over_fitting_is_noted_beyond_its_bound_and_beyond_noise():
+    assert task().notes(gap(0.213, 0.19)) == ["over-fitted: at best, the accuracy on train is 0.213 above that on val"]
+    assert task().notes(gap(0.05, 0.04)) == []
+    assert task().notes(gap(0.08, -0.01)) == []
