@@ -51,7 +51,8 @@ def wilson_interval(share: float, n: int) -> tuple[float, float]:
     z2 = _Z**2 / n
     half = _Z * math.sqrt(share * (1 - share) / n + z2 / (4 * n))
     low, high = (share + z2 / 2 - half) / (1 + z2), (share + z2 / 2 + half) / (1 + z2)
-    return max(low, 0.0), min(high, 1.0)
+    # At 0 and 1 an end is the share itself, but for rounding.
+    return min(max(low, 0.0), share), max(min(high, 1.0), share)
 
 
 def difference_interval(first: Estimate, second: Estimate) -> tuple[float, float]:

@@ -33,6 +33,12 @@ def test_the_wilson_interval_is_scipys(hits, n):
     assert wilson_interval(hits / n, n) == pytest.approx((expected.low, expected.high), abs=1e-7)
 
 
+def test_the_wilson_interval_holds_its_share_also_at_the_ends():
+    for n in range(1, 2000):
+        assert wilson_interval(0.0, n)[0] == 0
+        assert wilson_interval(1.0, n)[1] == 1
+
+
 def test_the_interval_of_a_difference_is_newcombes_published_one():
     # Newcombe, Statistics in Medicine 17 (1998), table II, method 10: 56/70 - 48/80.
     first, second = (Estimate(k / n, *wilson_interval(k / n, n)) for k, n in ((56, 70), (48, 80)))
