@@ -1,0 +1,104 @@
+"""A run directory, as its owner and as a stranger meet it. `pytest tests/test_run.py`"""
+
+import re
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from cnnrun.errors import ConfigError, DataError
+from cnnrun.run import Run
+from cnnrun.tables import HISTORY, RESULTS
+
+CONFIG = {
+    "seed": 0,
+    "optimizer": {"name": "sgd", "lr": 1e-05},
+    "model": {"name": "cnn", "channels": [1, 2]},
+    "note": None,
+}
+
+
+@pytest.fixture
+def run(tmp_path):
+    run = Run.create(tmp_path / "run", CONFIG, seed=0)
+    yield run
+    run.close()
+
+
+def test_a_config_comes_back_as_it_was(run):
+    assert Run.open(run.path).config == CONFIG
+
+
+def test_the_record_keeps_what_was_said_before(run):
+    run.update(status="finished", seconds=1.5)
+    opened = Run.open(run.path)
+    assert (opened.status, opened.record["seed"], opened.record["seconds"]) == ("finished", 0, 1.5)
+
+
+def test_a_run_is_never_written_over(run):
+    with pytest.raises(ConfigError, match=r"already holds a run; name another folder, or go on with it: resume=.*run"):
+        Run.create(run.path, CONFIG)
+
+
+def test_a_folder_that_holds_no_run_is_refused_with_the_runs_nearby(run, tmp_path):
+    with pytest.raises(ConfigError, match=f"is no run folder .*runs there: {re.escape(str(run.path))}"):
+        Run.open(tmp_path / "rnu")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"- a\n- b\n", b"a: [1\n", b"\xff\xfe", b"!!python/object/apply:os.system [true]"]
+)
+def test_a_config_of_rubbish_is_refused(run, content):
+    (run.path / "config.yaml").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"config\.yaml"):
+        _ = Run.open(run.path).config
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]"])
+def test_a_record_of_rubbish_is_refused(run, content):
+    (run.path / "run.json").write_text(content)
+    with pytest.raises(DataError, match=r"run\.json cannot be read"):
+        _ = Run.open(run.path).record
+
+
+def test_another_process_cannot_write_a_run_that_is_being_written(run):
+    code = f"from cnnrun.run import Run; Run.open({str(run.path)!r}).lock()"
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "is being written by another process" in other.stderr
+
+
+def test_the_lock_dies_with_its_owner(tmp_path):
+    code = "import os, pathlib, sys; from cnnrun.run import Run; Run.create(pathlib.Path(sys.argv[1]), {}); os._exit(9)"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "r")])
+    run = Run.open(tmp_path / "r")
+    run.lock()
+    run.close()
+
+
+def test_tables_are_csv_files_beside_the_config_or_in_tables(run):
+    run.write_rows(
+        RESULTS, [{"split": "val", "metric": "accuracy", "value": 0.1 + 0.2, "low": None, "high": None, "n": 3}]
+    )
+    run.write_frame("per_class", pd.DataFrame({"class": ["a,b", "ü"]}))
+    run.write_rows(HISTORY, [])
+    assert (
+        run.path / "results.csv"
+    ).read_text() == "split,metric,value,low,high,n\nval,accuracy,0.30000000000000004,,,3\n"
+    assert (run.path / "tables" / "per_class.csv").read_text(encoding="utf-8") == 'class\n"a,b"\nü\n'
+    assert (run.path / "history.csv").read_text().splitlines() == [",".join(HISTORY.names)]
+    assert run.results()[0]["metric"] == "accuracy"
+
+
+def test_a_checkpoint_that_is_not_there_is_named_with_those_that_are(run):
+    run.save_checkpoint("last", {}, {})
+    with pytest.raises(ConfigError, match=r"has no checkpoint 'best' \(found: last\); try checkpoint=last"):
+        run.require_checkpoint("best")
+
+
+def test_a_process_that_does_not_write_leaves_nothing(tmp_path):
+    run = Run.create(tmp_path / "run", CONFIG, writes=False)
+    run.update(status="finished")
+    run.save_checkpoint("last", {}, {})
+    run.log("hello")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,65 @@
+"""Checkpoints come back as they were saved, and say so when they do not. `pytest tests/training/test_checkpoints.py`"""
+
+import json
+
+import pytest
+import torch
+
+from cnnrun.errors import DataError
+from cnnrun.training import checkpoints
+
+TENSORS = {"model": {"weight": torch.arange(6.0).reshape(2, 3).t(), "bn.num_batches_tracked": torch.tensor(7)}}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    checkpoints.write(tmp_path / "last", TENSORS, {"epoch": 3, "lr": 0.1})
+    return tmp_path / "last"
+
+
+def test_what_was_written_is_read_to_the_bit(folder):
+    tensors, values = checkpoints.read(folder)
+    assert values == {"epoch": 3, "lr": 0.1}
+    for name, value in TENSORS["model"].items():
+        assert torch.equal(tensors["model"][name], value)
+
+
+def test_a_checkpoint_is_safetensors_and_json_and_nothing_else(folder):
+    assert sorted(file.name for file in folder.iterdir()) == ["manifest.json", "model.safetensors", "state.json"]
+
+
+def test_a_second_one_replaces_the_first_and_leaves_nothing_beside_it(folder):
+    checkpoints.write(folder, {"other": {"x": torch.ones(1)}}, {"epoch": 4})
+    tensors, values = checkpoints.read(folder)
+    assert (list(tensors), values) == (["other"], {"epoch": 4})
+    assert [entry.name for entry in folder.parent.iterdir()] == ["last"]
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "state.json"])
+def test_a_changed_file_is_refused(folder, name):
+    content = bytearray((folder / name).read_bytes())
+    content[-1] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(DataError, match=f"{name} is not the file that was saved"):
+        checkpoints.read(folder)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"../../secret": "0"}', '{"gone.safetensors": "0"}'])
+def test_a_manifest_of_rubbish_is_refused(folder, content):
+    (folder / "manifest.json").write_text(content)
+    with pytest.raises(DataError, match="checkpoint"):
+        checkpoints.read(folder)
+
+
+def test_rubbish_with_a_right_checksum_is_refused(folder):
+    (folder / "model.safetensors").write_bytes(b"rubbish")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["model.safetensors"] = checkpoints._sha256(folder / "model.safetensors")
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match="cannot be read"):
+        checkpoints.read(folder)
+
+
+def test_one_that_was_put_aside_when_the_process_died_is_found_again(folder):
+    folder.rename(folder.with_name(".last.old"))
+    assert checkpoints.read(folder)[1]["epoch"] == 3
