@@ -117,7 +117,7 @@ class Fit:
         seen = min(progress.step * self.train.batch_size, self.train.num_samples)
         loss = self.state.loss_sum.item() * distributed.world_size() / seen
         if not math.isfinite(loss):
-            raise self._diverged("train", loss)
+            raise self._diverged("train/loss", loss)
         return Step(
             epoch=progress.epoch + 1,
             epochs=self.plan.epochs,
@@ -136,12 +136,10 @@ class Fit:
             "loss": distributed.total(state.loss_sum).item() / seen,
             "accuracy": distributed.total(state.correct).item() / seen,
         }
+        if not math.isfinite(train["loss"]):
+            raise self._diverged("train/loss", train["loss"])
         began = time.perf_counter()
-        outputs = predict(state.judged, self.val, self.compute)
-        val = self.task.epoch_metrics(outputs, self.val.targets.cpu())
-        for split, metrics in (("train", train), ("val", val)):
-            if not math.isfinite(metrics["loss"]):
-                raise self._diverged(split, metrics["loss"])
+        val = self._validate()
         is_best = self._judge(val[self.task.monitor])
         lr = state.optimizer.param_groups[0]["lr"]
         seconds = train_seconds + time.perf_counter() - began
@@ -164,6 +162,13 @@ class Fit:
         )
         progress.history.append(epoch.row())
         return epoch
+
+    def _validate(self) -> dict[str, float]:
+        outputs = predict(self.state.judged, self.val, self.compute)
+        broken = outputs[~torch.isfinite(outputs)]
+        if len(broken):
+            raise self._diverged("an output on val", broken[0].item())
+        return self.task.epoch_metrics(outputs, self.val.targets.cpu())
 
     def _judge(self, monitor: float) -> bool:
         """Note how good the epoch was, for `best`, early stopping and the plateau schedule."""
@@ -198,14 +203,14 @@ class Fit:
         over = progress.seconds + progress.epoch_seconds >= self.plan.max_seconds
         return distributed.agree(over, asked_at, self.compute.device)
 
-    def _diverged(self, split: str, loss: float) -> Diverged:
+    def _diverged(self, what: str, value: float) -> Diverged:
         progress = self.state.progress
         broken = [name for name, weights in self.state.model.named_parameters() if not torch.isfinite(weights).all()]
         weights = (
             f"weights that are no longer finite: {', '.join(broken[:3])}" if broken else "all weights are still finite"
         )
         return Diverged(
-            f"{split}/loss became {loss} in epoch {progress.epoch + 1}, by step {progress.step} of {self.train.steps} "
+            f"{what} became {value} in epoch {progress.epoch + 1}, by step {progress.step} of {self.train.steps} "
             f"(lr {self.state.optimizer.param_groups[0]['lr']:g}; {weights}); try a lower optimizer.lr, or grad_clip=1"
         )
 
