@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from cnnrun import __version__
-from cnnrun.errors import CnnrunError, ConfigError, near_miss
+from cnnrun.errors import CnnrunError, ConfigError, Interrupted, near_miss
 
 if TYPE_CHECKING:
     from cnnrun.config import Request
@@ -45,6 +45,8 @@ COMMANDS = {
     ),
 }
 COMPLETION = "completion"
+COMPLETE = "__complete"
+"""What the scripts of `cnnrun completion` ask."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
             return code
         except CnnrunError as error:
-            print(f"{_program(words)}: error: {error}", file=sys.stderr)
+            kind = "" if isinstance(error, Interrupted) else "error: "
+            print(f"{_program(words)}: {kind}{error}", file=sys.stderr)
             return error.exit_code
         except KeyboardInterrupt:
             print(f"{_program(words)}: interrupted", file=sys.stderr)
@@ -80,10 +83,13 @@ def _dispatch(words: list[str]) -> int:
     if first in ("-V", "--version"):
         print(f"cnnrun {__version__}")
         return 0
-    if first in (COMPLETION, "__complete"):
+    if first in (COMPLETION, COMPLETE):
         from cnnrun import completion
 
-        print(completion.script(rest) if first == COMPLETION else completion.candidates(rest, list(COMMANDS)), end="")
+        if first == COMPLETION:
+            print(completion.script(rest), end="")
+        else:
+            print(*completion.candidates(" ".join(rest), COMMANDS, _flag_names()), sep="\n")
         return 0
     if first not in COMMANDS:
         raise ConfigError(_no_such_command(first))
@@ -142,14 +148,28 @@ def _compose(request: "Request") -> "Job":
 
 
 def _sweep(request: "Request") -> None:
-    from cnnrun.sweeps import sweep
+    from cnnrun.sweeps.sweep import run
 
-    sweep.run(request)
+    run(request)
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise ConfigError(message)
+
+
+def _parser() -> _Parser:
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("overrides", nargs="*")
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("-c", "--cfg", choices=["job"])
+    parser.add_argument("--config-dir", type=Path)
+    return parser
+
+
+def _flag_names() -> list[str]:
+    return [name for action in _parser()._actions for name in action.option_strings]
 
 
 def _parse(words: list[str]) -> argparse.Namespace:
@@ -158,14 +178,8 @@ def _parse(words: list[str]) -> argparse.Namespace:
     Raises:
         ConfigError: for a flag that does not exist.
     """
-    parser = _Parser(add_help=False, allow_abbrev=False)
-    parser.add_argument("overrides", nargs="*")
-    parser.add_argument("-h", "--help", action="store_true")
-    parser.add_argument("-m", "--multirun", action="store_true")
-    parser.add_argument("-c", "--cfg", choices=["job"])
-    parser.add_argument("--config-dir", type=Path)
-    flags, unknown = parser.parse_known_intermixed_args(words)
+    flags, unknown = _parser().parse_known_intermixed_args(words)
     if unknown:
-        known = [word for action in parser._actions for word in action.option_strings]
+        known = _flag_names()
         raise ConfigError(f"unknown flag '{unknown[0]}'{near_miss(unknown[0], known)} (there are {', '.join(known)})")
     return flags

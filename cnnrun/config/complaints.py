@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, ListConfig
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, InterpolationResolutionError, OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
 from cnnrun.config import options
@@ -49,19 +49,18 @@ def _from_hydra(error: HydraException, command: str, places: list[Path]) -> str:
 
 def _no_such_option(error: MissingConfigException, places: list[Path]) -> str:
     group, _, name = (error.missing_cfg_file or "").rpartition("/")
-    known = options.options(group, places) if group else []
-    if not known:
+    if not any((place / group).is_dir() for place in places):
         return f"no config file '{error.missing_cfg_file}.yaml' in {' or '.join(map(str, places))}"
-    return f"unknown {group} '{name}'{near_miss(name, known)} (there are {', '.join(known)})"
+    known = options.options(group, places)
+    return f"unknown {group} '{name}'{near_miss(name, known)} (there are {', '.join(known) or 'none'})"
 
 
 def _from_omegaconf(error: OmegaConfBaseException, command: str, places: list[Path]) -> str:
     if isinstance(error, ConfigKeyError | ConfigAttributeError):
         return _unknown_setting(error, command, places)
     first = str(error).splitlines()[0]
-    if isinstance(error, InterpolationResolutionError):
-        return f"{error.full_key}: {first[0].lower()}{first[1:]}"
-    return f"{error.full_key}: {first}" if error.full_key else first
+    where = str(error.full_key) if error.full_key else "the config"
+    return f"{where}: {first[:1].lower()}{first[1:]}"
 
 
 def _unknown_setting(error: OmegaConfBaseException, command: str, places: list[Path]) -> str:
@@ -69,13 +68,11 @@ def _unknown_setting(error: OmegaConfBaseException, command: str, places: list[P
     key, parent = str(error.full_key), error.parent_node
     place, _, name = key.rpartition(".")
     here = [str(known) for known in parent if known != "hydra"] if isinstance(parent, DictConfig) else []
-    siblings = [f"{place}.{known}" if place else known for known in here]
     unknown = f"unknown setting '{key}'"
-    if close := near_miss(key, siblings):
-        return unknown + close
-    owners = options.having(place, name, places) if "." not in place else []
-    if owners:
-        return f"{unknown}: {place}={_called(parent)} does not have it, {place}={' and '.join(owners)} does"
+    if owners := options.having(place, name, places):
+        return f"{unknown}: {_called(parent)} has no '{name}'; {place}={min(owners, key=len)} has"
+    if close := near_miss(name, here):
+        return unknown + close.replace("'", f"'{place}." if place else "'", 1)
     elsewhere = [path for path in _leaves(error.parent_node) if path.rpartition(".")[2] == name]
     if elsewhere:
         return f"{unknown} - did you mean '{elsewhere[0]}'?"
@@ -95,7 +92,8 @@ def _leaves(node: object, prefix: str = "") -> list[str]:
     found: list[str] = []
     if not isinstance(config, DictConfig) or config._is_none() or config._is_missing():
         return found
-    for key, value in config.items_ex(resolve=False):
+    for word, value in config.items_ex(resolve=False):
+        key = str(word)
         if key == "hydra" and not prefix:
             continue
         below = _leaves(value, f"{prefix}{key}.") if isinstance(value, DictConfig) else []

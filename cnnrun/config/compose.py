@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from cnnrun.config import folders, options, overrides
+from cnnrun.config.callables import load
 from cnnrun.config.complaints import in_our_words
 from cnnrun.config.invocation import Invocation, Request
 from cnnrun.config.schema import check
+from cnnrun.errors import ConfigError
 from cnnrun.run import Run
 
 RESUMABLE = ("epochs", "max_seconds", "device", "trust_code")
@@ -31,6 +33,17 @@ class Job:
 
     config: dict[str, Any]
     invocation: Invocation
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a Hydra launcher calls for each job: it can be pickled, and finds the command by its name."""
+
+    function: str
+
+    def __call__(self, config: DictConfig) -> None:
+        hydra = HydraConfig.get()
+        load(self.function)(plain(config), invocation(hydra, Path(hydra.runtime.output_dir)))
 
 
 @contextmanager
@@ -54,18 +67,38 @@ def session(request: Request) -> Iterator[Hydra]:
 def one(request: Request) -> Job:
     """Compose the config of a single run; nothing is checked against signatures yet."""
     with session(request) as hydra:
+        words = [(*overrides.split(word),) for word in request.overrides]
+        overrides.refuse_no_choice(words, hydra.config_loader)
         config = compose(hydra, request.command, request.overrides)
-        return job(config, folder_of(config, "hydra.run.dir"), sweep=False)
+        own = without_hydra(config)
+        node = config.hydra.run
+        folder = None if OmegaConf.is_missing(node, "dir") else Path(node.dir)
+        values, asked = plain(own), invocation(config.hydra, folder or Path())
+    return Job(values, replace(asked, output_dir=folder or folders.run_folder(request.command, asked.choices, values)))
 
 
 def compose(hydra: Hydra, command: str, words: Sequence[str]) -> DictConfig:
-    """Compose one config, with its hydra node.
+    """Compose one config with its hydra node, and let Hydra know it as the current one.
 
     Raises:
-        ConfigError: if a group is set to null, which Hydra would report as a bug.
+        ConfigError: if a word reaches into a list, which OmegaConf reports as if it were a bug.
     """
-    overrides.refuse_no_choice(words, hydra.config_loader.list_groups(""), hydra.config_loader.get_group_options)
-    return hydra.compose_config(command, list(words), RunMode.RUN)
+    try:
+        config = hydra.compose_config(command, list(words), RunMode.RUN)
+    except ValueError as error:
+        raise ConfigError(f"{_culprit(hydra, command, words)}: a list is given as a whole, as in [32,64]") from error
+    HydraConfig.instance().set_config(config)
+    return config
+
+
+def _culprit(hydra: Hydra, command: str, words: Sequence[str]) -> str:
+    """The first word that cannot be composed."""
+    for count in range(1, len(words)):
+        try:
+            hydra.compose_config(command, list(words[:count]), RunMode.RUN)
+        except ValueError:
+            return words[count - 1]
+    return words[-1]
 
 
 def resumed(request: Request) -> Job:
@@ -88,32 +121,25 @@ def resumed(request: Request) -> Job:
     return Job(config, Invocation(request.command, folder, choices, list(request.overrides), sweep=False))
 
 
-def plain(config: DictConfig) -> dict[str, Any]:
-    """Resolved plain values, without Hydra's own node."""
-    HydraConfig.instance().set_config(config)
+def without_hydra(config: DictConfig) -> DictConfig:
+    """A copy without Hydra's own node."""
     own = config.copy()
     with open_dict(own):
         del own["hydra"]
-    values: dict[str, Any] = OmegaConf.to_container(own, resolve=True, enum_to_str=True)  # type: ignore[assignment]
+    return own
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """Resolved plain values."""
+    values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     return values
 
 
-def folder_of(config: DictConfig, key: str) -> Path | None:
-    """A folder that the user named, None where we may."""
-    HydraConfig.instance().set_config(config)
-    node, _, name = key.rpartition(".")
-    parent = OmegaConf.select(config, node)
-    return None if OmegaConf.is_missing(parent, name) else Path(str(parent[name]))
-
-
-def job(config: DictConfig, folder: Path | None, *, sweep: bool) -> Job:
-    """Turn a composed config into plain values and the facts of its run."""
-    command = config.hydra.job.name
-    values = plain(config)
-    chosen = OmegaConf.to_container(config.hydra.runtime.choices)
-    choices = {group: option for group, option in chosen.items() if "/" not in group and option}  # type: ignore
-    folder = folder or folders.run_folder(command, choices, values)
-    return Job(values, Invocation(command, folder, choices, list(config.hydra.overrides.task), sweep))
+def invocation(hydra: Any, folder: Path) -> Invocation:
+    """The facts of a run, from Hydra's node."""
+    choices = {str(group): str(option) for group, option in hydra.runtime.choices.items() if option}
+    own = {group: option for group, option in choices.items() if not group.startswith("hydra/")}
+    return Invocation(hydra.job.name, folder, own, list(hydra.overrides.task), hydra.mode == RunMode.MULTIRUN)
 
 
 def as_yaml(config: dict[str, Any]) -> str:

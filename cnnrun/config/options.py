@@ -1,4 +1,4 @@
-"""What the conf folders offer, read from file names and lines of text: no Hydra, so that help and completion are quick."""
+"""What the conf folders offer, from file names and lines of text: no Hydra, so that help and completion are quick."""
 
 import re
 from dataclasses import dataclass

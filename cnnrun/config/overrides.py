@@ -1,9 +1,13 @@
 """The key=value words of a command line, before Hydra parses them."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from cnnrun.errors import ConfigError, near_miss
+
+if TYPE_CHECKING:
+    from hydra.core.config_loader import ConfigLoader
 
 PATHS = ("run", "runs", "resume", "inputs", "labels", "truth", "judges", "model.weights", "model.trainable")
 PATH_ENDINGS = (".root", ".csv")
@@ -82,16 +86,17 @@ def refuse_others(overrides: Iterable[str], allowed: Sequence[str]) -> None:
             )
 
 
-def refuse_no_choice(overrides: Iterable[str], groups: Iterable[str], options: Callable[[str], list[str]]) -> None:
+def refuse_no_choice(words: Iterable[Word], loader: "ConfigLoader") -> None:
     """Only an experiment may be left out.
 
     Raises:
         ConfigError: if a group is set to null or to nothing.
     """
-    for override in overrides:
-        key, value = split(override)
+    groups = loader.list_groups("")
+    for key, value in words:
         if key in groups and key != "experiment" and value in ("null", ""):
-            raise ConfigError(f"'{override}': cnnrun cannot do without; choose one of {', '.join(options(key))}")
+            known = ", ".join(loader.get_group_options(key))
+            raise ConfigError(f"'{key}={value}': cnnrun cannot do without; choose one of {known}")
 
 
 def _is_quoted(value: str) -> bool:

@@ -106,7 +106,7 @@ def _unfit_for_storage(value: Any, where: str = "") -> Iterator[str]:
     elif isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str) or key.startswith("_"):
-                yield f"{where or 'the config'} has the key '{key}': a setting's name is text that does not begin with _"
+                yield f"{where or 'the config'} has the key '{key}': a setting's name is text without a leading _"
             else:
                 yield from _unfit_for_storage(item, f"{where}.{key}" if where else key)
 
@@ -190,7 +190,7 @@ def _value_problems(where: str, annotation: Any, value: Any, owner: str) -> Iter
             value = value[number]
         yield f"{place}={_shown(value)}: {why}"
     except PydanticSchemaGenerationError:
-        yield f"{where}: {owner} declares it as {annotation}, which no setting can be; take int, float, str, list[int], ..."
+        yield f"{where}: {owner} declares it as {annotation}; a setting is int, float, str, list[int], ..."
 
 
 def _shown(value: Any) -> str:

@@ -1,0 +1,49 @@
+"""The sweeper that -m uses: every combination of the values given, handed to the launcher at once."""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from cnnrun.config.overrides import Word, quote
+from cnnrun.errors import ConfigError
+from cnnrun.sweeps.names import job_name
+
+
+class GridSweeper(Sweeper):
+    """Like Hydra's basic sweeper, but it writes nothing itself, names each job's folder and runs equal jobs once."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self._loader = hydra_context.config_loader
+        self._launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
+
+    def sweep(self, arguments: list[str]) -> Sequence[Any]:
+        """Launch every combination; what the launcher returns for each."""
+        parsed = OverridesParser.create(config_loader=self._loader).parse_overrides(arguments)
+        swept = [override.key_or_group for override in parsed if override.is_sweep_override()]
+        jobs = {}
+        for combination in product(*map(values, parsed)):
+            name = job_name({key: value for key, value in combination if key in swept})
+            words = [f"{key}={value}" for key, value in combination]
+            jobs[name] = [*words, f"hydra.sweep.subdir={quote(name)}"]
+        return self._launcher.launch(list(jobs.values()), initial_job_idx=0)
+
+
+def values(override: Override) -> list[Word]:
+    """The key with each value that it is to have, as text.
+
+    Raises:
+        ConfigError: for a range without steps.
+    """
+    key = override.get_key_element()
+    if override.is_interval_sweep():
+        raise ConfigError(f"'{override.input_line}': a grid needs values, such as {key}=0.1,0.01 or {key}=range(1,4)")
+    if override.is_sweep_override():
+        return [(key, value) for value in override.sweep_string_iterator()]
+    return [(key, override.get_value_element_as_str())]

@@ -1,0 +1,97 @@
+"""The launcher that -m uses: one job after the other in this process, each checked before the first starts."""
+
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, read_write
+
+from cnnrun.config import check, compose, overrides
+from cnnrun.errors import CnnrunError, Interrupted, JobsFailed
+from cnnrun.sweeps import table
+from cnnrun.sweeps.jobs import Outcome, is_finished, outcome
+
+
+@dataclass(frozen=True)
+class _Job:
+    config: DictConfig
+    """With its hydra node."""
+    settings: dict[str, str]
+    folder: Path
+    finished: bool | None
+
+
+class SerialLauncher(Launcher):
+    """Finished jobs are skipped, unfinished ones resumed, errors recorded; the table is written in any case."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self._loader = hydra_context.config_loader
+        self._task = task_function
+        self._shared = config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run the jobs.
+
+        Raises:
+            ConfigError: before the first job, if any of them is wrong.
+            JobsFailed: after the last one, if some failed.
+            Interrupted: on Ctrl-C or a termination, with what to do next.
+        """
+        words = OverridesParser.create().parse_overrides(list(self._shared.hydra.overrides.task))
+        swept = [word.key_or_group for word in words if word.is_sweep_override()]
+        folder = Path(self._shared.hydra.sweep.dir)
+        jobs = [self._prepare(list(combination), swept) for combination in job_overrides]
+        outcomes: list[Outcome] = []
+        try:
+            for number, job in enumerate(jobs, 1):
+                print(
+                    f"[{number}/{len(jobs)}] {job.folder.name}{': finished before' if job.finished else ''}", flush=True
+                )
+                outcomes.append(outcome(job.settings, job.folder, "" if job.finished else self._run(job)))
+        except (KeyboardInterrupt, Interrupted) as stop:
+            signum = stop.signum if isinstance(stop, Interrupted) else signal.SIGINT
+            done = f"stopped after {len(outcomes)} of {len(jobs)} jobs in {folder}"
+            raise Interrupted(f"{done}; the same command goes on with it", signum) from stop
+        finally:
+            table.write(folder, outcomes)
+        failed = sum(row.status == "failed" for row in outcomes)
+        if failed:
+            raise JobsFailed(f"{failed} of {len(jobs)} jobs failed; the same command tries them again: {folder}")
+        return [JobReturn(overrides=list(words), status=JobStatus.COMPLETED) for words in job_overrides]
+
+    def _prepare(self, words: list[str], swept: list[str]) -> _Job:
+        config = self._loader.load_sweep_config(self._shared, words)
+        HydraConfig.instance().set_config(config)
+        plain = compose.plain(compose.without_hydra(config))
+        check(config.hydra.job.name, plain)
+        folder = Path(config.hydra.sweep.dir, config.hydra.sweep.subdir)
+        settings = {key: value for key, value in map(overrides.split, words) if key in swept}
+        return _Job(config, settings, folder, is_finished(folder, plain))
+
+    def _run(self, job: _Job) -> str:
+        """Run one job; the error that ended it, or nothing."""
+        own = compose.without_hydra(job.config)
+        if job.finished is not None and "resume" in own:
+            own.resume = str(job.folder)
+        with read_write(job.config.hydra):
+            job.config.hydra.runtime.output_dir = str(job.folder)
+        HydraConfig.instance().set_config(job.config)
+        try:
+            self._task(own)
+        except Interrupted:
+            raise
+        except CnnrunError as error:
+            print(f"failed: {error}", file=sys.stderr)
+            return str(error)
+        except (Exception, SystemExit) as error:
+            traceback.print_exc()
+            return f"{type(error).__name__}: {error}"
+        return ""

@@ -1,0 +1,80 @@
+"""Set up a sweep: the config that all jobs share, the sweep's folder, Hydra's sweeper and launcher."""
+
+from pathlib import Path
+
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.hydra import Hydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
+from hydra.plugins.plugin import Plugin
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig, OmegaConf, read_write
+
+from cnnrun.config import Request, compose, overrides
+from cnnrun.errors import ConfigError
+from cnnrun.sweeps.grid import GridSweeper, values
+from cnnrun.sweeps.names import sweep_name, without
+from cnnrun.sweeps.serial import SerialLauncher
+
+PLUGINS: dict[str, type[Plugin]] = {"GridSweeper": GridSweeper, "SerialLauncher": SerialLauncher}
+"""By the name that conf/hydra gives them; Hydra 1.3 takes plugins only under `hydra_plugins`."""
+
+
+def run(request: Request) -> None:
+    """Run every job of a sweep.
+
+    Raises:
+        ConfigError: before the first job, if any of them is wrong.
+        JobsFailed: after the last one, if some failed.
+        Interrupted: on Ctrl-C.
+    """
+    if overrides.value_of("resume", request.overrides) is not None:
+        raise ConfigError("resume goes on with one run, leave out -m; a sweep goes on when its command is given again")
+    with compose.session(request) as hydra:
+        parser = OverridesParser.create(config_loader=hydra.config_loader)
+        parsed = parser.parse_overrides(list(request.overrides))
+        overrides.refuse_no_choice([pair for override in parsed for pair in values(override)], hydra.config_loader)
+        shared = _shared_config(hydra, request, parsed)
+        _register_plugins()
+        sweeper = Plugins.instance().instantiate_sweeper(
+            config=shared,
+            hydra_context=HydraContext(hydra.config_loader, Callbacks()),
+            task_function=compose.Task(request.function),
+        )
+        sweeper.sweep(list(shared.hydra.overrides.task))
+
+
+def _shared_config(hydra: Hydra, request: Request, parsed: list[Override]) -> DictConfig:
+    """A config to start the sweep from: one value of each swept group, the default of each other swept setting."""
+    groups = hydra.config_loader.list_groups("")
+    swept = [override for override in parsed if override.is_sweep_override()]
+    fixed = [override for override in parsed if not override.is_sweep_override()]
+    first = ["=".join(values(override)[0]) for override in swept if override.key_or_group in groups]
+    words = [*(str(override.input_line) for override in fixed), *first]
+    config = compose.compose(hydra, request.command, words)
+    folder = _folder(config, [override.key_or_group for override in swept], fixed)
+    with read_write(config.hydra):
+        config.hydra.mode = RunMode.MULTIRUN
+        config.hydra.overrides.task = [word.input_line for word in parsed if not word.is_hydra_override()]
+        config.hydra.overrides.hydra += ["hydra.mode=MULTIRUN", f"hydra.sweep.dir={overrides.quote(str(folder))}"]
+        config.hydra.sweep.dir = str(folder)
+    return config
+
+
+def _folder(config: DictConfig, keys: list[str], fixed: list[Override]) -> Path:
+    """The sweep's folder: as named on the command line, or a name that the same command finds again."""
+    if not OmegaConf.is_missing(config.hydra.sweep, "dir"):
+        return Path(config.hydra.sweep.dir)
+    values = compose.plain(compose.without_hydra(config))
+    if values.get("sweep") is not None:
+        return Path("outputs", "sweeps", str(values["sweep"]))
+    inside = sorted(str(word.input_line) for word in fixed if word.key_or_group.partition(".")[0] in keys)
+    return Path("outputs", "sweeps", sweep_name(keys, [config.hydra.job.name, without(values, keys), inside]))
+
+
+def _register_plugins() -> None:
+    plugins = Plugins.instance()
+    for name, plugin in PLUGINS.items():
+        plugins.register(plugin)
+        plugins.class_name_to_class[f"hydra_plugins.cnnrun.{name}"] = plugin

@@ -1,0 +1,43 @@
+"""CPU time of what must feel instant, against the bare interpreter. Run: python tests/benchmarks/startup.py"""
+
+import os
+import statistics
+import subprocess
+import sys
+
+COMMANDS = {
+    "python -c pass": ["-c", "pass"],
+    "cnnrun --help": ["-m", "cnnrun", "--help"],
+    "cnnrun train --help": ["-m", "cnnrun", "train", "--help"],
+    "cnnrun train --cfg job": ["-m", "cnnrun", "train", "--cfg", "job"],
+    "cnnrun __complete": ["-m", "cnnrun", "__complete", "cnnrun train model=r"],
+}
+LIMITS = {"cnnrun --help": 0.1, "cnnrun train --help": 0.1, "cnnrun train --cfg job": 0.4}
+"""Seconds beyond the interpreter."""
+REPEATS = 15
+
+
+def cpu_seconds(arguments: list[str]) -> float:
+    """User and system time of one process."""
+    before = os.times()
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def main() -> None:
+    """Take turns, so that a busy moment hits all of them."""
+    seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    for _ in range(REPEATS):
+        for name, arguments in COMMANDS.items():
+            seconds[name].append(cpu_seconds(arguments))
+    bare = statistics.median(seconds["python -c pass"])
+    print(f"{'command':<24}{'CPU s':>8}{'beyond':>8}{'ratio':>7}  limit")
+    for name, measured in seconds.items():
+        median = statistics.median(measured)
+        limit = f"{LIMITS[name]:.1f} s" if name in LIMITS else ""
+        print(f"{name:<24}{median:>8.3f}{median - bare:>8.3f}{median / bare:>6.1f}×  {limit}")
+
+
+if __name__ == "__main__":
+    main()
