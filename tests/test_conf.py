@@ -1,0 +1,114 @@
+"""Every YAML of conf/ names a callable, lists its settings, and can be trained. `pytest tests/test_conf.py`"""
+
+import inspect
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from cnnrun import config as configs
+from cnnrun.config.callables import GROUPS, find
+from cnnrun.data.loaders import ResidentLoader
+from cnnrun.data.splits import Data
+from cnnrun.tasks.classification import Classification
+from cnnrun.training import checkpoints
+from cnnrun.training.device import Compute
+from cnnrun.training.fit import Fit, Plan, predict
+from cnnrun.training.records import Epoch
+from cnnrun.training.state import State
+
+CONF = Path(__file__).parents[1] / "conf"
+OPTIONS = [(group, file.stem) for group in GROUPS for file in sorted((CONF / group).glob("*.yaml"))]
+PLAIN = {"model": "mlp", "task": "classification", "optimizer": "adam", "scheduler": "constant", "augment": "none"}
+IMAGE_SIZES = {
+    "mnist": ["reference_001_cnn", "reference_002_convnet", "reference_002_dnn", "reference_002_resnet"],
+    "cifar": ["reference_003_four_blocks", "reference_003_widening"],
+}
+HEAVY = ["resnet18", "resnet18_cifar", "resnet34", "resnet50", "reference_002_resnet"]
+
+
+def node_of(group, option):
+    return yaml.safe_load((CONF / group / f"{option}.yaml").read_text())
+
+
+def is_trainable(group):
+    return group in PLAIN
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_a_yaml_lists_exactly_the_settings_of_what_it_names(group, option):
+    node = node_of(group, option)
+    parameters = inspect.signature(find(group, node["name"])).parameters.values()
+    settings = [parameter for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    assert set(node) - {"name"} == {parameter.name for parameter in settings}
+    assert all(parameter.default is parameter.empty for parameter in settings), "the YAML has the defaults"
+    assert all(parameter.annotation is not parameter.empty for parameter in settings), "an annotation is the check"
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_group_has_an_option(group):
+    assert any(name == group for name, _ in OPTIONS)
+
+
+def resized(data: Data, shape: tuple[int, ...]) -> Data:
+    """The blobs as images of another size, for networks that need it."""
+    from dataclasses import replace
+
+    def grow(split):
+        images = torch.nn.functional.interpolate(split.inputs.float(), shape[1:]).to(torch.uint8)
+        return replace(split, inputs=images.expand(-1, *shape).contiguous())
+
+    splits = {name: grow(getattr(data, name)) for name in ("train", "val", "test")}
+    scale, shift = data.preprocessing.scale * shape[0], data.preprocessing.shift * shape[0]
+    return replace(data, **splits, preprocessing=replace(data.preprocessing, scale=scale, shift=shift))
+
+
+def fit_of(nodes, data) -> Fit:
+    task: Classification = configs.build(
+        "task", nodes["task"], class_names=data.class_names, class_counts=data.class_counts()
+    )
+    torch.manual_seed(0)
+    model = configs.build("model", nodes["model"], input_shape=data.input_shape, num_outputs=task.num_outputs)
+    augment = configs.build("augment", nodes["augment"], input_shape=data.input_shape, num_classes=task.num_outputs)
+    train = ResidentLoader(data.train, data.preprocessing, batch_size=26, device="cpu", shuffle=True, augment=augment)
+    val = ResidentLoader(data.val, data.preprocessing, batch_size=21, device="cpu")
+    optimizer = configs.build("optimizer", nodes["optimizer"], parameters=list(model.parameters()))
+    schedule = configs.build("scheduler", nodes["scheduler"], total_steps=20, steps_per_epoch=train.steps)
+    compute = Compute(torch.device("cpu"), "fp32", channels_last=True, compile=False)
+    plan = Plan(epochs=1, max_seconds=None, patience=None, min_delta=0.0, grad_clip=None, seed=0)
+    return Fit(State(model, optimizer, schedule, compute, None), task, train, val, compute, plan)
+
+
+def shape_for(group, option):
+    if group != "model":
+        return (1, 8, 8)
+    if option in IMAGE_SIZES["mnist"]:
+        return (1, 28, 28)
+    return (3, 64, 64) if option in ("resnet18", "resnet34", "resnet50") else (3, 32, 32)
+
+
+TRAINABLE = [
+    pytest.param(group, option, marks=[pytest.mark.slow] if option in HEAVY else [])
+    for group, option in OPTIONS
+    if is_trainable(group)
+]
+
+
+@pytest.mark.parametrize(("group", "option"), TRAINABLE)
+def test_an_option_trains_and_its_checkpoint_predicts_the_same(group, option, blob_data, tmp_path):
+    nodes = {name: node_of(name, choice) for name, choice in (PLAIN | {group: option}).items()}
+    data = resized(blob_data, shape_for(group, option))
+    fit = fit_of(nodes, data)
+    before = {name: value.clone() for name, value in fit.state.model.named_parameters()}
+    epochs = [record for record in fit.run(lambda: False) if isinstance(record, Epoch)]
+    assert len(epochs) == 1
+    moved = [name for name, value in fit.state.model.named_parameters() if not torch.equal(value, before[name])]
+    assert moved == list(before), "every parameter gets a gradient"
+
+    checkpoints.write(tmp_path / "last", fit.state.tensors(), fit.state.values())
+    twin = fit_of(nodes, data)
+    twin.state.load(*checkpoints.read(tmp_path / "last"))
+    ours, theirs = (predict(one.state.model, one.val, one.compute) for one in (fit, twin))
+    assert torch.equal(ours, theirs)
+    assert twin.state.values() == fit.state.values()
