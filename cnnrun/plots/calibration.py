@@ -1,0 +1,37 @@
+"""Whether the confidence of a prediction is the probability that it is right."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cnnrun.plots.canvas import BLUE, GREY, RED, new_figure, tidy
+
+
+def calibration(calibration: pd.DataFrame, calibration_error: float) -> Figure:
+    """Draw the reliability diagram above the number of samples in each bin of confidence.
+
+    Args:
+        calibration: tables.CALIBRATION. calibration_error: the expected one, over the same bins.
+    """
+    filled = calibration[calibration["n"] > 0]
+    lows, widths = filled["bin_low"], filled["bin_high"] - filled["bin_low"]
+    figure = new_figure(5.6, 6.4, f"calibration: expected error {calibration_error:.4f}, n = {filled['n'].sum():,}")
+    shares, samples = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    shares.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfectly calibrated")
+    edges = {"align": "edge", "edgecolor": "white"}
+    shares.bar(lows, filled["accuracy"], widths, color=BLUE, alpha=0.5, label="accuracy in the bin", **edges)
+    shares.plot(filled["confidence"], filled["accuracy"], "o", color=RED, markersize=5, label="at its mean confidence")
+    shares.set_ylabel("share correct")
+    shares.set_ylim(0, 1.02)
+    samples.bar(lows, filled["n"], widths, color=GREY, **edges)
+    samples.set_ylabel("samples")
+    samples.set_xlabel("confidence")
+    samples.set_xlim(0, 1)
+    samples.set_xticks(np.linspace(0, 1, 11))
+    if filled["n"].max() > 30 * filled["n"].min():
+        samples.set_yscale("log")
+        samples.set_ylim(bottom=0.7)
+    for axes in (shares, samples):
+        tidy(axes)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+    return figure
