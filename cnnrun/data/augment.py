@@ -90,6 +90,8 @@ class Augment:
 
     def transform(self, inputs: Tensor, draws: Tensor) -> Tensor:
         """Raw (n, C, *spatial) and the samples' draws (n, len(DRAWS)) to raw inputs, as float32 if interpolated."""
+        if len(inputs) == 0:  # a rank's share of a small last batch; affine_grid refuses it
+            return inputs
         column = dict(zip(DRAWS, draws.unbind(1), strict=True))
         is_byte = inputs.dtype == torch.uint8
         if self.rotation or self.shift or self.zoom:
@@ -143,20 +145,21 @@ class Augment:
     def _flip_and_crop(self, inputs: Tensor, column: dict[str, Tensor]) -> Tensor:
         """Whole pixels only, so a gather does it: (n, C, H, W) of any type."""
         flip, down, right = self._pixel_shifts(column)
-        num_samples, num_channels, height, width = inputs.shape
+        height, width = inputs.shape[2:]
         across = torch.arange(width, device=inputs.device)
         columns = torch.where(flip[:, None], across.flip(0), across) + right[:, None]
         rows = torch.arange(height, device=inputs.device) + down[:, None]
-        source = self._source(rows, height)[:, :, None] * width + self._source(columns, width)[:, None, :]
-        source = source.view(num_samples, 1, height * width).expand(-1, num_channels, -1)
-        moved = inputs.flatten(2).gather(2, source).view(inputs.shape)
-        if self.fill != "zero" or not self.crop_padding:
-            return moved
-        inside = _inside(rows, height)[:, :, None] & _inside(columns, width)[:, None, :]
-        return moved * inside[:, None]
+        if self.fill == "zero":
+            inputs = F.pad(inputs, [self.crop_padding] * 4)
+            rows, columns = rows + self.crop_padding, columns + self.crop_padding
+        else:
+            rows, columns = self._within(rows, height), self._within(columns, width)
+        source = rows[:, :, None] * inputs.shape[3] + columns[:, None, :]
+        source = source.flatten(1)[:, None].expand(-1, inputs.shape[1], -1)
+        return inputs.flatten(2).gather(2, source).unflatten(2, (height, width))
 
-    def _source(self, positions: Tensor, side: int) -> Tensor:
-        """Positions, some outside 0..side-1, to the pixels inside that they show."""
+    def _within(self, positions: Tensor, side: int) -> Tensor:
+        """Positions, some outside 0..side-1, to those of the pixels inside that they show."""
         if self.fill == "reflect":
             positions = positions.abs()
             return torch.minimum(positions, 2 * (side - 1) - positions)
@@ -181,10 +184,6 @@ class Augment:
         )
         grid = F.affine_grid(theta, list(inputs.shape), align_corners=False)
         return F.grid_sample(inputs, grid, padding_mode=PADDING_MODES[self.fill], align_corners=False)
-
-
-def _inside(positions: Tensor, side: int) -> Tensor:
-    return (positions >= 0) & (positions < side)
 
 
 def _mixup(inputs: Tensor, partners: Tensor, share: float, _dice: random.Random) -> tuple[Tensor, float]:

@@ -7,17 +7,19 @@ from typing import Any
 import torch
 
 from cnnrun.data.assemble import Pool, numbered
-from cnnrun.data.downloads import Report, fetch, md5_of, refuse_damaged, unpack
+from cnnrun.data.downloads import DownloadFailed, Report, fetch, md5_of, missing, refuse_damaged, unpack
 from cnnrun.errors import DataError
 
 
 def read(dataset: Any, source: str, root: Path, offline: bool, report: Report) -> tuple[Pool, Pool, tuple[str, ...]]:
-    """Read train, test and the class names; an archive that lies in `root` is unpacked elsewhere, for this run.
+    """Read train, test and the class names; an archive that somebody put into `root` is unpacked elsewhere, each time.
 
     The batches are pickles: torchvision opens them only if their checksums are the published ones.
 
     Args:
         dataset: torchvision's class, for its address, its published checksums and its reader.
+    Raises:
+        DataError: if the files are neither there nor to be had, or are not the published ones.
     """
     bases = (root, root / source)
     for base in bases:
@@ -29,16 +31,21 @@ def read(dataset: Any, source: str, root: Path, offline: bool, report: Report) -
             with tempfile.TemporaryDirectory() as scratch:
                 unpack(base / dataset.filename, Path(scratch), dataset.base_folder)
                 return _read_folder(dataset, Path(scratch))
-    if offline:
-        raise DataError(
-            f"dataset.root={root}: {source} needs {dataset.base_folder} or {dataset.filename}, looked for in "
-            f"{' and '.join(map(str, bases))}, and offline=true; get it from {dataset.url} and put it into {root}"
-        )
-    archive = root / dataset.filename
-    fetch([dataset.url], archive, dataset.tgz_md5, report)
-    unpack(archive, root, dataset.base_folder)
-    archive.unlink()
+    _download(dataset, bases, offline, report)
     return _read_folder(dataset, root)
+
+
+def _download(dataset: Any, bases: tuple[Path, ...], offline: bool, report: Report) -> None:
+    """Fetch the archive into the first base and unpack it there; another process may be doing the same."""
+    wanted = [dataset.filename]
+    if offline:
+        raise missing(wanted, bases, "offline=true", dataset.url)
+    archive = bases[0] / dataset.filename
+    try:
+        fetch([dataset.url], archive, dataset.tgz_md5, report)
+    except DownloadFailed as error:
+        raise missing(wanted, bases, error, dataset.url) from error
+    unpack(archive, bases[0], dataset.base_folder)
 
 
 def _read_folder(dataset: Any, base: Path) -> tuple[Pool, Pool, tuple[str, ...]]:

@@ -4,7 +4,6 @@ import hashlib
 import os
 import tarfile
 import tempfile
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from http.client import HTTPException, HTTPResponse
@@ -20,8 +19,8 @@ TIMEOUT_SECONDS = 30
 PIECE_BYTES = 1 << 18
 
 
-class Incomplete(OSError):
-    """A transfer that ended early, or whose bytes are not the published ones."""
+class DownloadFailed(OSError):
+    """No mirror gave the file whole, or it could not be written."""
 
 
 def md5_of(path: Path) -> str:
@@ -40,25 +39,31 @@ def refuse_damaged(path: Path, md5: str) -> None:
         )
 
 
+def missing(names: Sequence[str], looked_in: Sequence[Path], why: object, url: str) -> DataError:
+    """The error for files that are nowhere and cannot be had; the first place is where they should be put."""
+    them = "it" if len(names) == 1 else "them"
+    return DataError(
+        f"{', '.join(names)}: not in {' or '.join(map(str, looked_in))}, and {why}; get {them} from {url} "
+        f"and put {them} into {looked_in[0]}, or point dataset.root elsewhere"
+    )
+
+
 def fetch(urls: Sequence[str], path: Path, md5: str, report: Report) -> None:
     """Download one file from the first mirror that gives it whole, into a folder made for it if need be.
 
-    A download that is killed leaves at most a `.part` file, never a broken one under the right name.
+    A download that is killed leaves at most a hidden `.part` file, never a broken one under the right name.
 
     Raises:
-        DataError: if no mirror gives the file, or the folder cannot be written.
+        DownloadFailed: with what each mirror said.
     """
     problems = []
     for url in urls:
         try:
             _fetch_from(url, path, md5, report)
             return
-        except (urllib.error.URLError, HTTPException, OSError) as error:
+        except (HTTPException, OSError) as error:
             problems.append(f"{url}: {getattr(error, 'reason', None) or error}")
-    raise DataError(
-        f"{path.name} could not be downloaded ({'; '.join(problems)}); where there is no network, get it elsewhere "
-        f"and put it into {path.parent}, md5 {md5}"
-    )
+    raise DownloadFailed(f"downloading failed ({'; '.join(problems)})")
 
 
 def _fetch_from(url: str, path: Path, md5: str, report: Report) -> None:
@@ -71,7 +76,7 @@ def _fetch_from(url: str, path: Path, md5: str, report: Report) -> None:
             file.flush()
             os.fsync(file.fileno())
         if found != md5:
-            raise Incomplete(f"its md5 is {found}, the published one {md5}")
+            raise DownloadFailed(f"its md5 is {found}, the published one {md5}")
         partial.chmod(0o644)
         partial.replace(path)
     finally:
@@ -80,8 +85,7 @@ def _fetch_from(url: str, path: Path, md5: str, report: Report) -> None:
 
 def _copy(response: HTTPResponse, file: BinaryIO, what: str, report: Report) -> str:
     """Write the response to the file; returns the md5 of what came."""
-    length = response.headers.get("Content-Length")
-    total = int(length) if length is not None else None
+    total = response.length
     digest = hashlib.md5(usedforsecurity=False)
     done = 0
     report(done, total, what)
@@ -91,19 +95,17 @@ def _copy(response: HTTPResponse, file: BinaryIO, what: str, report: Report) -> 
         done += len(piece)
         report(done, total, what)
     if total is not None and done < total:
-        raise Incomplete(f"the transfer ended after {done:,} of {total:,} bytes")
+        raise DownloadFailed(f"the transfer ended after {done:,} of {total:,} bytes")
     return digest.hexdigest()
 
 
-def unpack(archive: Path, folder: Path, member: str) -> Path:
+def unpack(archive: Path, folder: Path, member: str) -> None:
     """Unpack a tar archive, and rename its top folder `member` into `folder` when all of it is there."""
-    final = folder / member
     with tempfile.TemporaryDirectory(prefix=f".{member}.", suffix=".part", dir=folder) as scratch:
         try:
             with tarfile.open(archive) as tar:
                 tar.extractall(scratch, filter="data")
-        except tarfile.TarError as error:
-            raise DataError(f"{archive}: it cannot be unpacked ({error})") from error
-        if not final.exists():
-            (Path(scratch) / member).rename(final)
-    return final
+            (Path(scratch) / member).rename(folder / member)
+        except (tarfile.TarError, OSError) as error:
+            if not (folder / member).is_dir():
+                raise DataError(f"{archive}: it could not be unpacked into {folder} ({error})") from error

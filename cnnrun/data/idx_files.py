@@ -3,14 +3,14 @@
 import gzip
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from cnnrun.data.assemble import Pool, numbered
-from cnnrun.data.downloads import Report, fetch, refuse_damaged
+from cnnrun.data.downloads import DownloadFailed, Report, fetch, missing, refuse_damaged
 from cnnrun.errors import DataError
 
 
@@ -19,21 +19,19 @@ def read(dataset: Any, source: str, root: Path, offline: bool, report: Report) -
 
     Args:
         dataset: torchvision's class, for its mirrors, its published checksums and its class names.
+    Raises:
+        DataError: if a file is neither there nor to be had, or is not the published one.
     """
-    places = _places(dataset.__name__, source, root)
+    places = [root / dataset.__name__ / "raw", root / source / dataset.__name__ / "raw", root / source, root]
     paths = {name: _find(name, places, root) for name, _ in dataset.resources}
-    missing = [name for name, path in paths.items() if path is None]
-    if missing and offline:
-        raise DataError(
-            f"dataset.root={root}: {source} needs {', '.join(missing)}, looked for in "
-            f"{', '.join(map(str, places))}, and offline=true; get {'it' if len(missing) == 1 else 'them'} from "
-            f"{dataset.mirrors[0]} and put {'it' if len(missing) == 1 else 'them'} into {places[0]}"
-        )
+    wanted = [name for name, path in paths.items() if path is None]
+    if wanted and offline:
+        raise missing(wanted, places, "offline=true", dataset.mirrors[0])
     tensors = []
     for name, md5 in dataset.resources:
-        path = paths[name] or places[0] / name
-        if paths[name] is None:
-            fetch([mirror + name for mirror in dataset.mirrors], path, md5, report)
+        path = paths[name]
+        if path is None:
+            path = _download(name, md5, dataset.mirrors, places, report)
         elif path.suffix == ".gz":
             refuse_damaged(path, md5)
         tensors.append(_tensor(path, images="images" in name))
@@ -41,10 +39,13 @@ def read(dataset: Any, source: str, root: Path, offline: bool, report: Report) -
     return train, test, tuple(name.split(" - ")[0] for name in dataset.classes)
 
 
-def _places(folder: str, source: str, root: Path) -> list[Path]:
-    """Where the files may lie; torchvision's own layout comes first, and downloads go there."""
-    bases = (root, root / source)
-    return [base / inner for base in bases for inner in (Path(folder, "raw"), Path(folder))] + [root / source, root]
+def _download(name: str, md5: str, mirrors: Sequence[str], places: list[Path], report: Report) -> Path:
+    path = places[0] / name
+    try:
+        fetch([mirror + name for mirror in mirrors], path, md5, report)
+    except DownloadFailed as error:
+        raise missing([name], places, error, mirrors[0]) from error
+    return path
 
 
 def _find(name: str, places: list[Path], root: Path) -> Path | None:

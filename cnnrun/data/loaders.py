@@ -99,12 +99,12 @@ class ResidentLoader:
         if self.augment is not None and draws is not None:
             draws = draws.index_select(0, indices)
             inputs = self.augment.transform(inputs, draws)
-        if self.channels_last:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
         inputs = self.preprocessing.apply(inputs)
         if self.augment is not None and draws is not None:
             inputs = self.augment.cut_out(inputs, draws)
             inputs, targets = self.augment.mix(inputs, targets, mix_seed)
+        if self.channels_last:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
         return Batch(inputs, targets, indices, total)
 
 

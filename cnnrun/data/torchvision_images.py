@@ -45,7 +45,8 @@ def torchvision_images(
     import torchvision
 
     class_name, read = READERS[source]
-    train, test, class_names = read(getattr(torchvision.datasets, class_name), source, Path(root), offline, report)
+    dataset = getattr(torchvision.datasets, class_name)
+    train, test, class_names = read(dataset, source, Path(root).expanduser(), offline, report)
     return assemble(
         train,
         test,

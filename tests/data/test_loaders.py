@@ -1,0 +1,169 @@
+"""Batches: order, shares, resume. Run: pytest tests/data/test_loaders.py"""
+
+from typing import Any
+
+import pytest
+import torch
+
+from cnnrun.data.augment import Augment
+from cnnrun.data.loaders import Batch, ResidentLoader
+from cnnrun.data.preprocessing import fit_preprocessing
+from cnnrun.data.splits import Split
+from cnnrun.errors import DataError
+
+OFF: dict[str, Any] = {
+    "flip": False,
+    "crop_padding": 0,
+    "rotation": 0.0,
+    "shift": 0.0,
+    "zoom": 0.0,
+    "brightness": 0.0,
+    "fill": "zero",
+    "cutout": 0,
+    "mixup": 0.0,
+    "cutmix": 0.0,
+}
+PER_SAMPLE = OFF | {"flip": True, "crop_padding": 2, "rotation": 9.0, "brightness": 0.2, "cutout": 3}
+
+
+def split_of(num_samples: int = 53, shape: tuple[int, ...] = (3, 8, 8)) -> Split:
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randint(0, 256, (num_samples, *shape), dtype=torch.uint8, generator=generator)
+    targets = torch.randint(0, 4, (num_samples,), generator=generator)
+    return Split("train", inputs, targets, [f"train/{row:05d}" for row in range(num_samples)])
+
+
+def loader(split: Split, knobs: dict[str, Any] | None = None, **settings: Any) -> ResidentLoader:
+    defaults: dict[str, Any] = {"batch_size": 10, "device": "cpu", "shuffle": True, "seed": 3}
+    augment = None if knobs is None else Augment(tuple(split.inputs.shape[1:]), 4, **knobs)
+    preprocessing = fit_preprocessing(split.inputs, "standardize")
+    return ResidentLoader(split, preprocessing, augment=augment, **(defaults | settings))
+
+
+def by_sample(batches: list[Batch]) -> dict[int, torch.Tensor]:
+    return {int(index): image for batch in batches for index, image in zip(batch.indices, batch.inputs, strict=True)}
+
+
+def assert_equal(ours: list[Batch], theirs: list[Batch]) -> None:
+    assert len(ours) == len(theirs)
+    for one, other in zip(ours, theirs, strict=True):
+        assert torch.equal(one.inputs, other.inputs)
+        assert torch.equal(one.targets, other.targets)
+        assert torch.equal(one.indices, other.indices)
+        assert one.total == other.total
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("batch_size", [1, 10, 53, 100])
+def test_an_epoch_holds_every_sample_once(shuffle: bool, batch_size: int) -> None:
+    split = split_of()
+    resident = loader(split, shuffle=shuffle, batch_size=batch_size)
+    batches = list(resident.batches(epoch=2))
+    assert len(batches) == resident.steps == -(-53 // batch_size)
+    indices = torch.cat([batch.indices for batch in batches])
+    assert sorted(indices.tolist()) == list(range(53))
+    assert sum(batch.total for batch in batches) == resident.num_samples
+    assert torch.equal(torch.cat([batch.targets for batch in batches]), split.targets[indices])
+    expected = resident.preprocessing.apply(split.inputs[indices])
+    assert torch.equal(torch.cat([batch.inputs for batch in batches]), expected)
+
+
+@pytest.mark.parametrize("shape", [(2, 17), (3, 8, 8), (1, 4, 5, 6)])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_series_images_and_volumes_pass(shape: tuple[int, ...], channels_last: bool) -> None:
+    batch = next(loader(split_of(shape=shape), channels_last=channels_last).batches())
+    assert batch.inputs.shape == (10, *shape)
+    if channels_last and len(shape) == 3:
+        assert batch.inputs.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_seed_and_epoch_decide_the_order_and_nothing_else_does() -> None:
+    def order(epoch: int, **settings: Any) -> list[int]:
+        torch.manual_seed(torch.seed())
+        return torch.cat([batch.indices for batch in loader(split_of(), **settings).batches(epoch)]).tolist()
+
+    assert order(1) == order(1) == order(1, batch_size=7)
+    assert len({tuple(order(epoch, seed=seed)) for epoch in range(3) for seed in range(3)}) == 9
+    assert order(5, shuffle=False) == list(range(53))
+
+
+@pytest.mark.parametrize("knobs", [None, PER_SAMPLE, PER_SAMPLE | {"mixup": 0.4, "cutmix": 1.0}])
+def test_an_epoch_taken_up_in_the_middle_goes_on_as_if_never_left(knobs: dict[str, Any] | None) -> None:
+    whole = list(loader(split_of(), knobs).batches(epoch=4))
+    for first_step in range(len(whole) + 1):
+        assert_equal(list(loader(split_of(), knobs).batches(4, first_step)), whole[first_step:])
+
+
+def test_augmentation_of_a_sample_does_not_depend_on_its_batch() -> None:
+    split = split_of()
+    one = by_sample(list(loader(split, PER_SAMPLE, batch_size=10).batches(2)))
+    other = by_sample(list(loader(split, PER_SAMPLE, batch_size=23, shuffle=False).batches(2)))
+    for index, image in one.items():
+        torch.testing.assert_close(image, other[index], atol=1e-5, rtol=1e-5)
+
+
+def test_augmentation_changes_with_the_epoch_and_with_the_seed() -> None:
+    split = split_of()
+    images = [
+        by_sample(list(loader(split, PER_SAMPLE, seed=seed).batches(epoch)))[0] for seed in (0, 1) for epoch in (0, 1)
+    ]
+    assert all(not torch.equal(images[0], image) for image in images[1:])
+
+
+@pytest.mark.parametrize("world_size", [2, 3, 5])
+@pytest.mark.parametrize("batch_size", [10, 26])
+def test_the_shares_of_the_ranks_make_up_each_batch(world_size: int, batch_size: int) -> None:
+    """53 samples leave a last batch of 3 or 1, where five ranks cannot all have one."""
+    split = split_of()
+    whole = list(loader(split, PER_SAMPLE, batch_size=batch_size).batches(1))
+    shares = [
+        list(loader(split, PER_SAMPLE, batch_size=batch_size, rank=rank, world_size=world_size).batches(1))
+        for rank in range(world_size)
+    ]
+    for batch, *parts in zip(whole, *shares, strict=True):
+        assert {part.total for part in parts} == {batch.total}
+        sizes = [len(part.indices) for part in parts]
+        assert max(sizes) - min(sizes) <= 1
+        assert torch.equal(torch.cat([part.indices for part in parts]), batch.indices)
+        torch.testing.assert_close(torch.cat([part.inputs for part in parts]), batch.inputs, atol=1e-5, rtol=1e-5)
+        assert torch.equal(torch.cat([part.targets for part in parts]), batch.targets)
+
+
+@pytest.mark.parametrize("knobs", [OFF, PER_SAMPLE | {"mixup": 0.4}, OFF | {"cutmix": 1.0}])
+def test_an_empty_share_has_the_shapes_of_a_full_one(knobs: dict[str, Any]) -> None:
+    first, *_ = loader(split_of(), knobs, rank=0, world_size=5, batch_size=50).batches()
+    *_, last = loader(split_of(), knobs, rank=0, world_size=5, batch_size=50).batches()
+    assert len(first.indices) == 10
+    assert last.inputs.shape == (0, 3, 8, 8)
+    assert last.targets.shape == (0, *first.targets.shape[1:])
+    assert last.total == 3
+
+
+def test_batches_do_not_draw_from_the_global_generator() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    list(loader(split_of(), PER_SAMPLE | {"mixup": 1.0}).batches())
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_the_split_is_not_changed_by_its_batches() -> None:
+    split = split_of()
+    before = split.inputs.clone()
+    list(loader(split, PER_SAMPLE, shuffle=False).batches())
+    assert torch.equal(split.inputs, before)
+
+
+def test_a_split_too_large_for_the_device_is_refused_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> torch.Tensor:
+        raise torch.OutOfMemoryError
+
+    split = split_of()
+    resident = loader(split)
+    monkeypatch.setattr(torch.Tensor, "to", full)
+    with pytest.raises(DataError) as error:
+        ResidentLoader(split, resident.preprocessing, batch_size=1, device="cpu")
+    assert str(error.value) == (
+        "train takes 10,176 bytes, which cpu does not have free; "
+        "take a smaller dataset.image_size, dataset.limit, or device=cpu"
+    )
