@@ -1,28 +1,21 @@
 """Random variants, against torch and torchvision by hand. Run: pytest tests/data/test_augment.py"""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from torch import Tensor
 from torch.nn import functional as F
 
 from cnnrun.data.augment import DRAWS, Augment
 from cnnrun.errors import ConfigError
 
-OFF: dict[str, Any] = {
-    "flip": False,
-    "crop_padding": 0,
-    "rotation": 0.0,
-    "shift": 0.0,
-    "zoom": 0.0,
-    "brightness": 0.0,
-    "fill": "zero",
-    "cutout": 0,
-    "mixup": 0.0,
-    "cutmix": 0.0,
-}
+CONF = Path(__file__).parents[2] / "conf" / "augment"
+OFF: dict[str, Any] = yaml.safe_load((CONF / "none.yaml").read_text())
+del OFF["name"]
 KEEP = {"flip": 0.9, "cut_row": 0.5, "cut_column": 0.5}
 """Draws that change nothing; all others are 0.5, the middle of their range."""
 
@@ -128,6 +121,22 @@ def test_brightness_multiplies_and_bytes_stay_within_theirs() -> None:
     brighter = augment(brightness=0.2).transform(source, draws(brightness=1.0))
     torch.testing.assert_close(brighter, (source * 1.2).clamp(0, 255))
     assert augment(brightness=0.2).transform(source * 1.0 + 300, draws(brightness=1.0)).max() > 360
+
+
+def test_the_reference_option_stays_within_what_was_published() -> None:
+    """003: 5 degrees, 5 % shift, 10 % zoom move a pixel of a 32x32 image by less than 16 (0.09 + 0.11) + 1.6 < 5."""
+    knobs = yaml.safe_load((CONF / "reference.yaml").read_text())
+    del knobs["name"]
+    reference = Augment((3, 32, 32), 10, **knobs)
+    ramp = torch.arange(32.0).expand(500, 3, 32, 32).contiguous()
+    table = reference.draws(500, 0, 0)
+    seen = reference.transform(ramp + 100, table)
+    flipped = table[:, DRAWS.index("flip")] < 0.5
+    factor = 1 + 0.1 * (2 * table[:, DRAWS.index("brightness")] - 1)
+    expected = torch.where(flipped[:, None, None, None], ramp.flip(3), ramp)
+    assert (seen / factor[:, None, None, None] - 100 - expected).abs().max() < 5
+    assert 0.9 <= factor.min() < 0.91
+    assert 1.09 < factor.max() <= 1.1
 
 
 def test_a_cut_is_a_square_of_zeros_around_the_drawn_pixel() -> None:
