@@ -1,0 +1,268 @@
+"""What a person sees while a command works: progress and warnings on stderr, tables of results on stdout.
+
+On a terminal rich draws it; in a pipe or a log file it is plain lines, never wrapped, without escape codes.
+"""
+
+import logging
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from numbers import Integral, Real
+from typing import Any, Self, TextIO
+
+from cnnrun.training.records import Epoch, Step
+
+SECONDS_BETWEEN_DRAWINGS = 0.1
+SECONDS_BETWEEN_LINES = 10.0
+"""Of the progress of a download, in a pipe."""
+
+
+def note(sentence: str) -> None:
+    """Tell something on stderr."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def warn(sentence: str) -> None:
+    """Tell on stderr that something deserves a look."""
+    note(f"warning: {sentence}")
+
+
+class StderrHandler(logging.Handler):
+    """Log records as plain lines on stderr, above a live display where there is one.
+
+    Not rich's handler, which wraps at 80 columns in a pipe; nor logging.StreamHandler, which keeps the stream that it
+    was made with and so would write into the display.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            note(self.format(record))
+        except Exception:
+            self.handleError(record)
+
+
+class Display:
+    """The progress of training, in a `with`: a line an epoch, and on a terminal a live bar below them.
+
+    `monitor` names the column of history.csv that picks the best epoch. `best` is its best value so far and the epoch
+    of it, for a run that goes on.
+    """
+
+    def __init__(self, epochs: int, monitor: str, best: tuple[float, int] | None = None) -> None:
+        self._epochs = epochs
+        self._monitor = monitor
+        self._best = best
+        self._bar = _Bar() if _is_terminal(sys.stderr) else None
+        self._has_heading = False
+        self._last_drawing = -math.inf
+        self._first_step: tuple[float, float] | None = None
+        """When the first step was seen, and how many epochs were done by then."""
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def step(self, step: Step) -> None:
+        """Redraw the bar, at most ten times a second."""
+        now = time.monotonic()
+        if self._bar is None or now - self._last_drawing < SECONDS_BETWEEN_DRAWINGS:
+            return
+        self._last_drawing = now
+        done = step.epoch - 1 + step.step / step.steps
+        self._first_step = self._first_step or (now, done)
+        facts = [f"loss {_number(step.loss)}", f"{step.samples_per_second:,.0f} samples/s"]
+        if self._best:
+            facts.append(f"best {self._monitor} {self._describe_best()}")
+        heading = f"epoch {step.epoch}/{step.epochs}  step {step.step:,}/{step.steps:,}"
+        self._bar.draw(heading, done / step.epochs, self._time_left(now, done, step.epochs), "  ".join(facts))
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Write the line of an epoch."""
+        row = epoch.row()
+        if epoch.is_best:
+            self._best = row[self._monitor], epoch.number
+        names = dict.fromkeys(("train/loss", "val/loss", self._monitor))
+        facts = {"epoch": f"{epoch.number:>{len(str(self._epochs))}}/{self._epochs}"}
+        facts |= {name: _number(row[name]) for name in names}
+        facts["best"] = self._describe_best()
+        speed, seconds = f"{epoch.samples_per_second:,.0f}", f"{epoch.seconds:.1f}"
+        if self._bar is None:
+            words = [f"{name} {fact}" for name, fact in facts.items()]
+            note("  ".join([*words, f"{speed} samples/s", f"{seconds} s"]))
+        else:
+            self._write_row(self._bar, facts | {"samples/s": speed, "seconds": seconds}, epoch.is_best)
+
+    def _write_row(self, bar: "_Bar", facts: Mapping[str, str], is_best: bool) -> None:
+        """The facts in columns, under a heading that is written once."""
+        widths = {name: max(len(name), 12 if name == "best" else 7) for name in facts}
+        if not self._has_heading:
+            bar.write("  ".join(name.rjust(widths[name]) for name in facts), "dim")
+            self._has_heading = True
+        bar.write("  ".join(fact.rjust(widths[name]) for name, fact in facts.items()), "bold" if is_best else "")
+
+    def _describe_best(self) -> str:
+        return f"{_number(self._best[0])} ({self._best[1]})" if self._best else "-"
+
+    def _time_left(self, now: float, done: float, epochs: int) -> str:
+        """At the pace since the first step that was seen, validation included."""
+        assert self._first_step is not None
+        began, done_before = self._first_step
+        if done <= done_before:
+            return ""
+        seconds = round((now - began) / (done - done_before) * (epochs - done))
+        hours, minutes = divmod(seconds // 60, 60)
+        return f"{hours}:{minutes:02}:{seconds % 60:02} left" if hours else f"{minutes}:{seconds % 60:02} left"
+
+
+@contextmanager
+def download_progress() -> Iterator[Callable[[int, int | None, str], None]]:
+    """Gives `report(bytes done, bytes in all or None, file name)`: a bar on a terminal, else a line now and then."""
+    bar = _Bar() if _is_terminal(sys.stderr) else None
+    told: dict[str, float] = {}
+
+    def report(done: int, total: int | None, what: str) -> None:
+        now = time.monotonic()
+        pause = SECONDS_BETWEEN_DRAWINGS if bar else SECONDS_BETWEEN_LINES
+        if what in told and now - told[what] < pause and done != total:
+            return
+        told[what] = now
+        size = f"{done / 1e6:,.1f} MB" if total is None else f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB"
+        if bar:
+            bar.draw(what, done / total if total else 0.0, size, "")
+        else:
+            note(f"downloading {what}: {size}")
+
+    if bar:
+        bar.start()
+    try:
+        yield report
+    finally:
+        if bar:
+            bar.stop()
+
+
+def results(rows: Sequence[Mapping[str, Any]], folder: object) -> None:
+    """Write the table that ends a run: a line a metric, a column a split, the interval of the last split, the folder.
+
+    Args:
+        rows: of tables.RESULTS.
+    """
+    splits = list(dict.fromkeys(row["split"] for row in rows))
+    cells = {(row["metric"], row["split"]): row for row in rows}
+    lines: list[dict[str, Any]] = []
+    for metric in dict.fromkeys(row["metric"] for row in rows):
+        values = {split: cells[metric, split]["value"] for split in splits if (metric, split) in cells}
+        line = {"metric": metric, **{split: values.get(split) for split in splits}}
+        if {"train", "val"} <= set(splits):
+            line["train - val"] = values["train"] - values["val"] if {"train", "val"} <= set(values) else None
+        lines.append(line | {f"{splits[-1]}, 95 % interval": _interval(cells.get((metric, splits[-1])))})
+    counts = {split: max(row["n"] for row in rows if row["split"] == split) for split in splits}
+    table([*lines, {"metric": "samples", **counts}])
+    print(f"\nrun folder: {folder}", flush=True)
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows on stdout under the names of their columns; numbers are aligned at the right."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    texts = [[_cell(row.get(column)) for column in columns] for row in rows]
+    rightward = [all(isinstance(row.get(name), Real | None) for row in rows) for name in columns]
+    widths = [max(map(len, column)) for column in zip(columns, *texts, strict=True)]
+    if _is_terminal(sys.stdout) and _draw_table(columns, texts, rightward, sum(widths) + 2 * len(widths)):
+        return
+    for line in [columns, *texts]:
+        padded = zip(line, widths, rightward, strict=True)
+        print("  ".join(text.rjust(width) if right else text.ljust(width) for text, width, right in padded).rstrip())
+    sys.stdout.flush()
+
+
+def _draw_table(columns: Sequence[str], texts: Sequence[Sequence[str]], rightward: Sequence[bool], width: int) -> bool:
+    """Draw it with rich, unless the terminal is too narrow: rich would break the words."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if width > console.width:
+        return False
+    drawing = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column, right in zip(columns, rightward, strict=True):
+        drawing.add_column(Text(column), justify="right" if right else "left", no_wrap=True)
+    for line in texts:
+        drawing.add_row(*map(Text, line))
+    console.print(drawing)
+    return True
+
+
+class _Bar:
+    """A bar with a line of facts at the foot of the terminal; what is written meanwhile scrolls above it."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        # Drawn when told to: a thread that refreshes would take its time from the training.
+        self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+
+    def start(self) -> None:
+        self._live.start()
+
+    def stop(self) -> None:
+        self._live.stop()
+
+    def draw(self, heading: str, share: float, remark: str, facts: str) -> None:
+        """`share` of the bar is filled, between the heading and the remark; the facts stand below."""
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        line = Table.grid(padding=(0, 1), expand=True)
+        line.add_column(no_wrap=True)
+        line.add_column(ratio=1)
+        line.add_column(no_wrap=True)
+        line.add_row(Text(heading), ProgressBar(total=1.0, completed=share), Text(remark))
+        below = [Text(facts, no_wrap=True, overflow="ellipsis")] if facts else []
+        self._live.update(Group(line, *below), refresh=True)
+
+    def write(self, line: str, style: str) -> None:
+        from rich.text import Text
+
+        self._live.console.print(Text(line, style=style, no_wrap=True, overflow="ellipsis"))
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    """Whether a person watches: rich would also take environment variables for one."""
+    return stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
+
+
+def _number(value: float) -> str:
+    """Four decimals, or four digits of a small one."""
+    return f"{value:.4f}" if abs(value) >= 0.01 else f"{value:.4g}"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return str(value)
+    return f"{value:,}" if isinstance(value, Integral) else _number(float(value))
+
+
+def _interval(row: Mapping[str, Any] | None) -> str:
+    """Empty where a metric has none: its ends are None, empty or not a number."""
+    if row is None or not all(isinstance(row[end], Real) and math.isfinite(row[end]) for end in ("low", "high")):
+        return ""
+    return f"{_number(row['low'])} to {_number(row['high'])}"
