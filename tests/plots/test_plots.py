@@ -1,6 +1,7 @@
 """Figures hold the numbers of their tables, and no text leaves the picture. `pytest tests/plots`"""
 
 import importlib
+import io
 import warnings
 from collections.abc import Callable
 from itertools import pairwise
@@ -8,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from cnnrun import tables
 from cnnrun.plots import PLOTS
@@ -225,3 +227,18 @@ def test_a_letter_that_the_font_lacks_is_no_warning() -> None:
         content = png(figure)
     width, height = (int.from_bytes(content[start : start + 4], "big") for start in (16, 20))
     assert (width, height) == (3 * PIXELS_PER_INCH, 2 * PIXELS_PER_INCH)
+
+
+@pytest.mark.parametrize(
+    ("draw", "table"),
+    [
+        (lambda table: curves(table, "val/accuracy", higher_is_better=True), history_table(3)),
+        (confusion, confusion_table(4)),
+        (per_class, per_class_table(4)),
+        (lambda table: calibration(table, 0.01), calibration_table()),
+    ],
+    ids=["curves", "confusion", "per_class", "calibration"],
+)
+def test_a_figure_is_drawn_again_from_its_csv(draw: Callable[[pd.DataFrame], Figure], table: pd.DataFrame) -> None:
+    stored = pd.read_csv(io.StringIO(table.to_csv(index=False)))
+    assert png(draw(stored)) == png(draw(table))
