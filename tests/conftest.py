@@ -1,10 +1,18 @@
-"""What several test files share: a small data set that a small network can learn."""
+"""What several test files share: a small data set that a small network can learn, and a toy command line."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
+from cnnrun import cli
+from cnnrun.config import callables, options
 from cnnrun.data.preprocessing import fit_preprocessing
 from cnnrun.data.splits import Data, Split
+
+TESTS = Path(__file__).parent
 
 
 def blobs(num_samples: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -27,3 +35,27 @@ def blob_data() -> Data:
         splits.append(Split(name, inputs, targets, [f"{name}/{row:05d}" for row in range(size)]))
     train, val, test = splits
     return Data(train, val, test, ("a", "b", "c"), fit_preprocessing(train.inputs, "standardize"))
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """The command line with parts that need no torch; `toy_parts.CALLS` tells what ran. Works in an empty folder."""
+    conf, here = tmp_path / "packaged", tmp_path / "work"
+    shutil.copytree(TESTS / "toy" / "conf", conf)
+    shutil.copytree(TESTS.parent / "conf" / "hydra", conf / "hydra")
+    for command in ("train", "eval"):
+        shutil.copy(TESTS.parent / "conf" / f"{command}.yaml", conf)
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.delenv("CNNRUN_DATA", raising=False)
+    monkeypatch.syspath_prepend(TESTS / "toy")
+    monkeypatch.setattr(options, "packaged", lambda: conf)
+    for group, names in callables.GROUPS.items():
+        monkeypatch.setitem(callables.GROUPS, group, f"toy_parts:{names.partition(':')[2]}")
+    for command, function in {"train": "toy_parts:train", "eval": "toy_parts:evaluate"}.items():
+        monkeypatch.setitem(cli.COMMANDS, command, replace(cli.COMMANDS[command], function=function))
+    import toy_parts
+
+    toy_parts.CALLS.clear()
+    toy_parts.ENDS.clear()
+    return toy_parts
