@@ -28,7 +28,7 @@ def program(commands: Mapping[str, Described]) -> str:
         [
             "usage: cnnrun <command> [setting=value ...] [flags]",
             "",
-            "Run experiments with convolutional networks. Every setting has a default: name those that you want otherwise.",
+            "Run experiments with convolutional networks. Every setting has a default; name those to change.",
             "",
             "commands:",
             *rows,

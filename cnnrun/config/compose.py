@@ -13,15 +13,14 @@ from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from cnnrun.config import folders, options, overrides
 from cnnrun.config.callables import load
 from cnnrun.config.complaints import in_our_words
 from cnnrun.config.invocation import Invocation, Request
-from cnnrun.config.schema import check
+from cnnrun.config.schema import MISSING, check
 from cnnrun.errors import ConfigError
-from cnnrun.run import Run
 
 RESUMABLE = ("epochs", "max_seconds", "device", "trust_code")
 """What may differ in a resumed run."""
@@ -67,14 +66,18 @@ def session(request: Request) -> Iterator[Hydra]:
 def one(request: Request) -> Job:
     """Compose the config of a single run; nothing is checked against signatures yet."""
     with session(request) as hydra:
-        words = [(*overrides.split(word),) for word in request.overrides]
-        overrides.refuse_no_choice(words, hydra.config_loader)
+        overrides.refuse_no_choice(map(overrides.split, request.overrides), groups(request))
         config = compose(hydra, request.command, request.overrides)
-        own = without_hydra(config)
         node = config.hydra.run
         folder = None if OmegaConf.is_missing(node, "dir") else Path(node.dir)
-        values, asked = plain(own), invocation(config.hydra, folder or Path())
+        values, asked = plain(config), invocation(config.hydra, folder or Path())
     return Job(values, replace(asked, output_dir=folder or folders.run_folder(request.command, asked.choices, values)))
+
+
+def groups(request: Request) -> dict[str, list[str]]:
+    """The options of each group of a command."""
+    places = options.folders(request.config_dir)
+    return {group: options.options(group, places) for group in options.groups(request.command, places)}
 
 
 def compose(hydra: Hydra, command: str, words: Sequence[str]) -> DictConfig:
@@ -109,6 +112,8 @@ def resumed(request: Request) -> Job:
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
+    from cnnrun.run import Run
+
     folder = Path(overrides.value_of("resume", request.overrides) or "")
     overrides.refuse_others(request.overrides, RESUMABLE)
     run = Run.open(folder)
@@ -121,18 +126,21 @@ def resumed(request: Request) -> Job:
     return Job(config, Invocation(request.command, folder, choices, list(request.overrides), sweep=False))
 
 
+def plain(config: DictConfig) -> dict[str, Any]:
+    """Resolved plain values, without Hydra's own node, which is large and has references of its own."""
+    return {str(key): _plain_value(config, str(key)) for key in config if key != "hydra"}
+
+
+def _plain_value(config: DictConfig, key: str) -> Any:
+    if OmegaConf.is_missing(config, key):
+        return MISSING
+    value = config[key]
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+
 def without_hydra(config: DictConfig) -> DictConfig:
     """A copy without Hydra's own node."""
-    own = config.copy()
-    with open_dict(own):
-        del own["hydra"]
-    return own
-
-
-def plain(config: DictConfig) -> dict[str, Any]:
-    """Resolved plain values."""
-    values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    return values
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
 
 def invocation(hydra: Any, folder: Path) -> Invocation:

@@ -1,13 +1,9 @@
 """The key=value words of a command line, before Hydra parses them."""
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
 
 from cnnrun.errors import ConfigError, near_miss
-
-if TYPE_CHECKING:
-    from hydra.core.config_loader import ConfigLoader
 
 PATHS = ("run", "runs", "resume", "inputs", "labels", "truth", "judges", "model.weights", "model.trainable")
 PATH_ENDINGS = (".root", ".csv")
@@ -86,17 +82,15 @@ def refuse_others(overrides: Iterable[str], allowed: Sequence[str]) -> None:
             )
 
 
-def refuse_no_choice(words: Iterable[Word], loader: "ConfigLoader") -> None:
-    """Only an experiment may be left out.
+def refuse_no_choice(words: Iterable[Word], groups: Mapping[str, list[str]]) -> None:
+    """Only an experiment may be left out; `groups` holds the options of each.
 
     Raises:
         ConfigError: if a group is set to null or to nothing.
     """
-    groups = loader.list_groups("")
     for key, value in words:
         if key in groups and key != "experiment" and value in ("null", ""):
-            known = ", ".join(loader.get_group_options(key))
-            raise ConfigError(f"'{key}={value}': cnnrun cannot do without; choose one of {known}")
+            raise ConfigError(f"'{key}={value}': cnnrun cannot do without; choose one of {', '.join(groups[key])}")
 
 
 def _is_quoted(value: str) -> bool:

@@ -70,7 +70,7 @@ class SerialLauncher(Launcher):
     def _prepare(self, words: list[str], swept: list[str]) -> _Job:
         config = self._loader.load_sweep_config(self._shared, words)
         HydraConfig.instance().set_config(config)
-        plain = compose.plain(compose.without_hydra(config))
+        plain = compose.plain(config)
         check(config.hydra.job.name, plain)
         folder = Path(config.hydra.sweep.dir, config.hydra.sweep.subdir)
         settings = {key: value for key, value in map(overrides.split, words) if key in swept}

@@ -1,6 +1,6 @@
 """CPU time of what must feel instant, against the bare interpreter. Run: python tests/benchmarks/startup.py"""
 
-import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -19,10 +19,10 @@ REPEATS = 15
 
 def cpu_seconds(arguments: list[str]) -> float:
     """User and system time of one process."""
-    before = os.times()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
-    after = os.times()
-    return after.children_user + after.children_system - before.children_user - before.children_system
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main() -> None:
