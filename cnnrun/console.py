@@ -127,7 +127,7 @@ class Display:
 
 
 @contextmanager
-def download_progress() -> Iterator[Callable[[int, int | None, str], None]]:
+def downloads() -> Iterator[Callable[[int, int | None, str], None]]:
     """Gives `report(bytes done, bytes in all or None, file name)`: a bar on a terminal, else a line now and then."""
     bar = _Bar() if _is_terminal(sys.stderr) else None
     told: dict[str, float] = {}
@@ -154,22 +154,18 @@ def download_progress() -> Iterator[Callable[[int, int | None, str], None]]:
 
 
 def results(rows: Sequence[Mapping[str, Any]], folder: object) -> None:
-    """Write the table that ends a run: a line a metric, a column a split, the interval of the last split, the folder.
+    """Write the table that ends a run: a line a metric, a column a split, and where the run lies.
 
     Args:
-        rows: of tables.RESULTS.
+        rows: of tables.RESULTS. The interval is that of the last split with the metric: test, if it was read.
     """
     splits = list(dict.fromkeys(row["split"] for row in rows))
-    cells = {(row["metric"], row["split"]): row for row in rows}
-    lines: list[dict[str, Any]] = []
-    for metric in dict.fromkeys(row["metric"] for row in rows):
-        values = {split: cells[metric, split]["value"] for split in splits if (metric, split) in cells}
-        line = {"metric": metric, **{split: values.get(split) for split in splits}}
-        if {"train", "val"} <= set(splits):
-            line["train - val"] = values["train"] - values["val"] if {"train", "val"} <= set(values) else None
-        lines.append(line | {f"{splits[-1]}, 95 % interval": _interval(cells.get((metric, splits[-1])))})
+    lines: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        line = lines.setdefault(row["metric"], {"metric": row["metric"], **dict.fromkeys(splits)})
+        line |= {row["split"]: row["value"], "95 % interval": _interval(row)}
     counts = {split: max(row["n"] for row in rows if row["split"] == split) for split in splits}
-    table([*lines, {"metric": "samples", **counts}])
+    table([*lines.values(), {"metric": "samples", **counts}])
     print(f"\nrun folder: {folder}", flush=True)
 
 
@@ -261,8 +257,8 @@ def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, Integral) else _number(float(value))
 
 
-def _interval(row: Mapping[str, Any] | None) -> str:
+def _interval(row: Mapping[str, Any]) -> str:
     """Empty where a metric has none: its ends are None, empty or not a number."""
-    if row is None or not all(isinstance(row[end], Real) and math.isfinite(row[end]) for end in ("low", "high")):
+    if not all(isinstance(row[end], Real) and math.isfinite(row[end]) for end in ("low", "high")):
         return ""
     return f"{_number(row['low'])} to {_number(row['high'])}"

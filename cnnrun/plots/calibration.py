@@ -7,15 +7,16 @@ from matplotlib.figure import Figure
 from cnnrun.plots.canvas import BLUE, GREY, RED, new_figure, tidy
 
 
-def calibration(calibration: pd.DataFrame, calibration_error: float) -> Figure:
+def calibration(calibration: pd.DataFrame) -> Figure:
     """Draw the reliability diagram above the number of samples in each bin of confidence.
 
     Args:
-        calibration: tables.CALIBRATION. calibration_error: the expected one, over the same bins.
+        calibration: tables.CALIBRATION, with a sample in at least one bin.
     """
     filled = calibration[calibration["n"] > 0]
     lows, widths = filled["bin_low"], filled["bin_high"] - filled["bin_low"]
-    figure = new_figure(5.6, 6.4, f"calibration: expected error {calibration_error:.4f}, n = {filled['n'].sum():,}")
+    error = np.average(np.abs(filled["accuracy"] - filled["confidence"]), weights=filled["n"])
+    figure = new_figure(5.6, 6.4, f"calibration: expected error {error:.4f}, n = {filled['n'].sum():,}")
     shares, samples = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     shares.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfectly calibrated")
     edges = {"align": "edge", "edgecolor": "white"}
