@@ -96,7 +96,7 @@ class SizeTrace:
         """Go through a convolution or pooling.
 
         Raises:
-            ConfigError: if the window does not fit: where, `what` asked for it, how the image shrank, the `remedy` (`use …`).
+            ConfigError: if the window does not fit; `remedy` begins with `use`.
         """
         if min(self.size) + 2 * padding < kernel_size:
             window = size_text((kernel_size,) * len(self.size))
