@@ -6,6 +6,7 @@
       DataError          3   bad or missing data
       JobsFailed         4   some jobs of a sweep failed
       Interrupted        128 + signal (130 for Ctrl-C, 143 for terminate)
+      ToldElsewhere      that of the error in another process of the same training
 
 Anything else that is raised is a bug of ours and keeps its traceback.
 """
@@ -50,6 +51,14 @@ class Interrupted(CnnrunError):
         super().__init__(message)
         self.signum = signum
         self.exit_code = 128 + signum
+
+
+class ToldElsewhere(CnnrunError):
+    """Another process of the same training met an error and tells it."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 def near_miss(word: object, options: Iterable[object]) -> str:

@@ -2,11 +2,11 @@
 
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from cnnrun import config as configs
 from cnnrun import console, experiment, provenance, report
@@ -35,10 +35,9 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
     settings = configs.bind(TrainSettings, config)
     device = resolve_device(settings.device)
     prepare(device, reproducibility=settings.reproducibility, threads=settings.threads)
-    distributed.start(device)
-    try:
+    with distributed.together(device):
         with console.downloads() as progress:
-            data = experiment.load_data(config, progress)
+            data = distributed.first_then_others(lambda: experiment.load_data(config, progress))
         parts = experiment.build(config, data, device)
         fit = experiment.prepare_training(config, parts)
         run = _resumed(config, settings, parts, fit) if settings.resume else _created(config, invocation, parts)
@@ -46,12 +45,10 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
             _train(run, fit, signals)
             signals.interrupt_at_once()
             _finish(run, parts, fit, figures=settings.figures)
-    finally:
-        distributed.end()
 
 
 def _created(config: dict[str, Any], invocation: Invocation, parts: Experiment) -> Run:
-    folder = Path(str(distributed.from_first(str(invocation.output_dir))))
+    folder = distributed.on_first(lambda: invocation.output_dir)
     facts = _facts(parts)
     names = {
         "command": "train",
@@ -59,7 +56,9 @@ def _created(config: dict[str, Any], invocation: Invocation, parts: Experiment) 
         "overrides": invocation.overrides,
         "seed": config["seed"],
     }
-    run = Run.create(folder, config, writes=distributed.is_first(), **names, **facts)
+    run = distributed.first_then_others(
+        lambda: Run.create(folder, config, writes=distributed.is_first(), **names, **facts)
+    )
     run.write_preprocessing(parts.data.preprocessing.to_dict() | {"class_names": list(parts.data.class_names)})
     return run
 
@@ -67,15 +66,18 @@ def _created(config: dict[str, Any], invocation: Invocation, parts: Experiment) 
 def _resumed(config: dict[str, Any], settings: TrainSettings, parts: Experiment, fit: Fit) -> Run:
     """Open the run to go on with, and put the training where its last checkpoint left it."""
     run = Run.open(str(settings.resume), writes=distributed.is_first())
-    run.lock()
+    distributed.on_first(run.lock)
     facts = _facts(parts)
     if run.record.get("data") != facts["data"]:
         raise DataError(f"the data set is not the one that {run.path} was trained on: its fingerprint has changed")
     changed = [name for name in EXACT if run.record.get(name) != facts[name]]
-    if changed:
+    if changed and distributed.is_first():
         console.warn(f"not exact: {', '.join(changed)} differ from those that the run was started with")
-    if run.has_checkpoint("last"):
-        fit.state.load(*checkpoints.read(run.checkpoint("last")))
+    last = distributed.on_first(
+        lambda: checkpoints.read(run.checkpoint("last")) if run.has_checkpoint("last") else None
+    )
+    if last:
+        fit.state.load(*last)
     run.write_config(config | {"resume": None})
     run.update(status="running", reason=None, **facts)
     return run
@@ -122,18 +124,28 @@ def _recorded(run: Run) -> Iterator[None]:
 
 def _train(run: Run, fit: Fit, signals: Signals) -> None:
     """Train to the end; after each epoch the history and the checkpoints are on the disk."""
-    task, progress = fit.task, fit.state.progress
-    with console.Display(fit.plan.epochs, f"val/{task.monitor}", task.higher_is_better) as display:
+    with _display(fit) as display:
         for record in fit.run(signals):
             match record:
                 case Step():
-                    display.step(record)
+                    if display:
+                        display.step(record)
                 case Epoch():
                     _save_epoch(run, fit, record)
-                    display.epoch(record)
+                    if display:
+                        display.epoch(record)
                 case Stopped():
                     _save_last(run, fit)
                     raise Interrupted(f"stopped in epoch {record.epoch} after step {record.step}", signals.number)
+
+
+def _display(fit: Fit) -> AbstractContextManager[console.Display | None]:
+    """What shows the progress, in the process that speaks."""
+    if not distributed.is_first():
+        return nullcontext()
+    progress = fit.state.progress
+    best = None if progress.best is None else (progress.best, progress.best_epoch)
+    return console.Display(fit.plan.epochs, f"val/{fit.task.monitor}", best)
 
 
 def _save_epoch(run: Run, fit: Fit, epoch: Epoch) -> None:
@@ -151,19 +163,31 @@ def _save_last(run: Run, fit: Fit) -> None:
 
 
 def _finish(run: Run, parts: Experiment, fit: Fit, *, figures: bool) -> None:
-    """Judge the best weights on every split, and write what people read; test is read here, once."""
+    """Judge the best weights on every split; test is read here, once."""
+    weights, _ = distributed.on_first(lambda: checkpoints.read(run.require_checkpoint("best")))
+    parts.model.load_state_dict(weights["model"])
+    data = parts.data
+    outputs = report.judge(parts, [data.train, data.val, data.test])
+    stopped = fit.reason_to_end()
+    if distributed.is_first():
+        _report(run, parts, fit, outputs, stopped, figures=figures)
+
+
+def _report(
+    run: Run, parts: Experiment, fit: Fit, outputs: dict[str, Tensor], stopped: str | None, *, figures: bool
+) -> None:
+    """Write and show what people read."""
     task, data, progress = parts.task, parts.data, fit.state.progress
-    experiment.load_weights(parts.model, run.require_checkpoint("best"))
-    splits = [data.train, data.val, data.test]
-    outputs = report.judge(parts, splits)
+    splits = (data.train, data.val, data.test)
     rows = {split.name: task.results(outputs[split.name], split.targets, split.name) for split in splits}
     gap = task.gap(rows["train"], rows["val"])
-    run.write_rows(RESULTS, [*rows["train"], *rows["val"], *rows["test"], gap])
+    results = [*rows["train"], *rows["val"], *rows["test"], gap]
+    run.write_rows(RESULTS, results)
     report.write_tables(run, parts, data.test, outputs["test"])
     losses = [float(row["train/loss"]) for row in progress.history]
     warnings = [*parts.warnings, *task.findings(outputs["val"], data.val.targets, losses)]
     notes = task.notes(gap)
-    if figures and distributed.is_first():
+    if figures:
         report.draw_run(run, parts, fit.train)
         report.draw_split(run, parts, data.test)
     run.update(
@@ -171,14 +195,13 @@ def _finish(run: Run, parts: Experiment, fit: Fit, *, figures: bool) -> None:
         seconds=round(progress.seconds, 3),
         epochs=progress.epoch,
         best_epoch=progress.best_epoch,
-        stopped=fit.reason_to_end(),
+        stopped=stopped,
         dead=bool(warnings),
         warnings=warnings,
         notes=notes,
     )
-    if distributed.is_first():
-        for sentence in warnings:
-            console.warn(sentence)
-        for sentence in notes:
-            console.note(sentence)
-        console.results([*rows["train"], *rows["val"], *rows["test"], gap], run.path)
+    for sentence in warnings:
+        console.warn(sentence)
+    for sentence in notes:
+        console.note(sentence)
+    console.results(results, run.path)

@@ -1,13 +1,23 @@
-"""What `torchrun` adds: one process a device, each with its share of every batch."""
+"""What `torchrun` adds: one process a device, each with its share of every batch.
+
+Whatever waits for the other processes must be reached by all of them equally often; such functions say so.
+"""
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-STOP_EVERY = 8
-"""Steps between two agreements on stopping: an agreement waits for all devices."""
+from cnnrun.errors import CnnrunError, ConfigError, ToldElsewhere
+
+T = TypeVar("T")
+
+AGREE_EVERY = 8
+"""Steps between two agreements: an agreement waits for all devices."""
 
 
 def world_size() -> int:
@@ -24,18 +34,27 @@ def is_first() -> bool:
     return rank() == 0
 
 
-def start(device: torch.device) -> None:
-    """Join the other processes, if there are any."""
-    if world_size() == 1 or dist.is_initialized():
+@contextmanager
+def together(device: torch.device) -> Iterator[None]:
+    """Join the other processes, if there are any, and part from them in the end.
+
+    After an error there is no orderly parting: the others may wait for something that this process will never do.
+    It ends, and torchrun ends the others.
+    """
+    if world_size() == 1:
+        yield
         return
+    if "MASTER_ADDR" not in os.environ:
+        raise ConfigError(
+            f"the environment says WORLD_SIZE={world_size()}, but not where to meet (MASTER_ADDR); "
+            "start several processes with torchrun, or unset WORLD_SIZE"
+        )
     if device.type == "cuda":
-        torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-
-
-def end() -> None:
-    if dist.is_initialized():
-        dist.destroy_process_group()
+        dist.init_process_group("nccl", device_id=device)
+    else:
+        dist.init_process_group("gloo")
+    yield
+    dist.destroy_process_group()
 
 
 def wrap(model: nn.Module, device: torch.device) -> nn.Module:
@@ -48,25 +67,68 @@ def wrap(model: nn.Module, device: torch.device) -> nn.Module:
 
 
 def total(values: Tensor) -> Tensor:
-    """The sum over the processes, on each of them."""
+    """The sum over the processes, in place, on each of them; all must call it."""
     if world_size() > 1:
         dist.all_reduce(values)
     return values
 
 
-def from_first(value: object) -> object:
-    """What the first process holds, on each of them."""
+def of_each(value: Tensor) -> Tensor:
+    """(processes,) what each holds of a number (), on each of them; all must call it."""
+    values = value.new_zeros(world_size())
+    values[rank()] = value
+    return total(values)
+
+
+def share_buffers(model: nn.Module) -> None:
+    """Give each process the buffers of the first, such as batch statistics that each took from its own samples.
+
+    All must call it.
+    """
+    if world_size() > 1:
+        for buffer in model.buffers():
+            dist.broadcast(buffer, 0)
+
+
+def on_first(action: Callable[[], T]) -> T:
+    """Do something in the first process: each gets its result, or fails with its error. All must call it.
+
+    Raises:
+        CnnrunError: what the action raised.
+        ToldElsewhere: the same, in the other processes.
+    """
     if world_size() == 1:
-        return value
-    holder = [value]
-    dist.broadcast_object_list(holder)
-    return holder[0]
+        return action()
+    result: Any = None
+    error: CnnrunError | None = None
+    if is_first():
+        try:
+            result = action()
+        except CnnrunError as raised:
+            error = raised
+    told = [result, None if error is None else (str(error), error.exit_code)]
+    dist.broadcast_object_list(told)
+    if error is not None:
+        raise error
+    if told[1] is not None:
+        raise ToldElsewhere(*told[1])
+    return told[0]
 
 
-def agree(wish: bool, step: int, device: torch.device) -> bool:
-    """Whether any process wishes it; asked every STOP_EVERY steps, so that all stop after the same one."""
+def first_then_others(action: Callable[[], T]) -> T:
+    """Do something in the first process, and once it has succeeded in the others, too: they find what it made.
+
+    Each gets its own result. All must call it. Raises: as `on_first`.
+    """
+    results: list[T] = []
+    on_first(lambda: results.append(action()))
+    return results[0] if results else action()
+
+
+def most_urgent(wish: int, device: torch.device) -> int:
+    """The largest wish of any process, on each of them; all must call it."""
     if world_size() == 1:
         return wish
-    if step % STOP_EVERY:
-        return False
-    return bool(total(torch.tensor([float(wish)], device=device)).item() > 0)
+    wishes = torch.tensor(wish, device=device)
+    dist.all_reduce(wishes, dist.ReduceOp.MAX)
+    return int(wishes.item())

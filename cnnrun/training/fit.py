@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +14,24 @@ from cnnrun.errors import Diverged
 from cnnrun.seeds import seed_of
 from cnnrun.tasks.classification import Classification
 from cnnrun.training import distributed
-from cnnrun.training.device import Compute
+from cnnrun.training.device import Compute, seed_dropout
 from cnnrun.training.records import Epoch, Step, Stopped
 from cnnrun.training.state import State
 
 SHOW_EVERY = 0.25
 """Seconds between two `Step` records."""
+
+
+class Wish(IntEnum):
+    """What a process wants after a step; of several processes all do what the most urgent one wants."""
+
+    GO_ON = 0
+    END_EPOCH = 1
+    """The time is used up."""
+    STOP = 2
+    """The training was asked to stop."""
+    GIVE_UP = 3
+    """The loss is no number."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,9 @@ class Fit:
         self.compute = compute
         self.plan = plan
         forward = distributed.wrap(state.model, compute.device)
-        self._forward = torch.compile(forward) if compute.compile else forward
+        # A graph for each size of batch, of which there are two: the order in which they come changes neither.
+        self._forward = torch.compile(forward, dynamic=False) if compute.compile else forward
+        self._wanted = Wish.GO_ON
         self._trainable = [parameter for parameter in state.model.parameters() if parameter.requires_grad]
 
     def run(self, should_stop: Callable[[], bool]) -> Iterator[Step | Epoch | Stopped]:
@@ -80,19 +95,38 @@ class Fit:
             self._update(batch)
             now = time.perf_counter()
             progress.epoch_seconds = before + now - began
+            wish = self._wish(should_stop)
             if now - shown > SHOW_EVERY:
                 shown = now
-                yield self._step_record()
-            if distributed.agree(should_stop(), progress.updates, self.compute.device):
+                record = self._step_record()
+                wish = wish if math.isfinite(record.loss) else Wish.GIVE_UP
+                yield record
+            wish = self._agreed(wish)
+            if wish == Wish.GIVE_UP:
+                raise self._diverged("train/loss", self._mean(state.loss_sum))
+            if wish == Wish.STOP:
                 yield Stopped(progress.epoch + 1, progress.step)
+            if wish:
                 return
-            if self._out_of_time(progress.updates):
-                return
+
+    def _wish(self, should_stop: Callable[[], bool]) -> Wish:
+        if should_stop():
+            return Wish.STOP
+        return Wish.END_EPOCH if self._out_of_time() else Wish.GO_ON
+
+    def _agreed(self, wish: Wish) -> Wish:
+        """What to do after this step: with several processes the same in all of them, and now and then only."""
+        if distributed.world_size() > 1:
+            self._wanted = max(self._wanted, wish)
+            if self.state.progress.updates % distributed.AGREE_EVERY:
+                return Wish.GO_ON
+            wish, self._wanted = self._wanted, Wish.GO_ON
+        return Wish(distributed.most_urgent(wish, self.compute.device))
 
     def _update(self, batch: Batch) -> None:
         """One optimizer step."""
         state, progress = self.state, self.state.progress
-        torch.manual_seed(seed_of(self.plan.seed, progress.epoch, progress.step, distributed.rank()))
+        seed_dropout(seed_of(self.plan.seed, progress.epoch, progress.step, distributed.rank()), self.compute.device)
         state.set_lr()
         with self.compute.autocast():
             outputs = self._forward(batch.inputs)
@@ -113,29 +147,31 @@ class Fit:
         state.correct += self.task.correct(outputs.detach(), batch.targets)
 
     def _step_record(self) -> Step:
+        """What this process knows: its own loss stands for that of all."""
         progress = self.state.progress
-        seen = min(progress.step * self.train.batch_size, self.train.num_samples)
-        loss = self.state.loss_sum.item() * distributed.world_size() / seen
-        if not math.isfinite(loss):
-            raise self._diverged("train/loss", loss)
         return Step(
             epoch=progress.epoch + 1,
             epochs=self.plan.epochs,
             step=progress.step,
             steps=self.train.steps,
-            loss=loss,
-            samples_per_second=seen / progress.epoch_seconds,
+            loss=self.state.loss_sum.item() * distributed.world_size() / self._seen,
+            samples_per_second=self._seen / progress.epoch_seconds,
         )
+
+    @property
+    def _seen(self) -> int:
+        """Samples of the running epoch so far, over all processes."""
+        return min(self.state.progress.step * self.train.batch_size, self.train.num_samples)
+
+    def _mean(self, summed: Tensor) -> float:
+        """Over the samples of the epoch so far, of all processes; all must call it."""
+        return distributed.total(summed.clone()).item() / self._seen
 
     def _end_epoch(self) -> Epoch:
         """Validate, judge, and make the state ready for the next epoch."""
         state, progress = self.state, self.state.progress
-        seen = min(progress.step * self.train.batch_size, self.train.num_samples)
-        train_seconds = progress.epoch_seconds
-        train = {
-            "loss": distributed.total(state.loss_sum).item() / seen,
-            "accuracy": distributed.total(state.correct).item() / seen,
-        }
+        seen, train_seconds = self._seen, progress.epoch_seconds
+        train = {"loss": self._mean(state.loss_sum), "accuracy": self._mean(state.correct)}
         if not math.isfinite(train["loss"]):
             raise self._diverged("train/loss", train["loss"])
         began = time.perf_counter()
@@ -164,6 +200,7 @@ class Fit:
         return epoch
 
     def _validate(self) -> dict[str, float]:
+        distributed.share_buffers(self.state.judged)
         outputs = predict(self.state.judged, self.val, self.compute)
         broken = outputs[~torch.isfinite(outputs)]
         if len(broken):
@@ -185,23 +222,19 @@ class Fit:
         return True
 
     def reason_to_end(self) -> str | None:
-        """Why training is over, None while it is not."""
+        """Why training is over, None while it is not; all processes must call it."""
         progress, plan = self.state.progress, self.plan
         if progress.epoch >= plan.epochs:
             return f"all {plan.epochs} epochs are done"
         if plan.patience is not None and progress.waited >= plan.patience:
             return f"no improvement for {progress.waited} epochs (patience={plan.patience})"
-        if self._out_of_time(asked_at=0):
+        if distributed.most_urgent(self._out_of_time(), self.compute.device):
             return f"the time is used up (max_seconds={plan.max_seconds:g})"
         return None
 
-    def _out_of_time(self, asked_at: int) -> bool:
-        """Whether the training time is used up; `asked_at` as in distributed.agree."""
-        if self.plan.max_seconds is None:
-            return False
-        progress = self.state.progress
-        over = progress.seconds + progress.epoch_seconds >= self.plan.max_seconds
-        return distributed.agree(over, asked_at, self.compute.device)
+    def _out_of_time(self) -> bool:
+        progress, limit = self.state.progress, self.plan.max_seconds
+        return limit is not None and progress.seconds + progress.epoch_seconds >= limit
 
     def _diverged(self, what: str, value: float) -> Diverged:
         progress = self.state.progress

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnrun.errors import DataError
+from cnnrun.training import distributed
 from cnnrun.training.average import Average
 from cnnrun.training.device import Compute
 from cnnrun.training.schedules import Schedule
@@ -71,7 +72,7 @@ class State:
         return float(self.optimizer.param_groups[0]["lr"])
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
-        """File stem -> name -> tensor."""
+        """File stem -> name -> tensor. All processes must call it: their sums over the running epoch are gathered."""
         named = {
             "model": dict(self.model.state_dict()),
             "optimizer": {
@@ -80,7 +81,7 @@ class State:
                 for key, value in entries.items()
                 if isinstance(value, Tensor)
             },
-            "sums": {"loss": self.loss_sum, "correct": self.correct},
+            "sums": {"loss": distributed.of_each(self.loss_sum), "correct": distributed.of_each(self.correct)},
         }
         return named | ({"average": dict(self.average.model.state_dict())} if self.average else {})
 
@@ -103,8 +104,8 @@ class State:
             if self.average:
                 self.average.model.load_state_dict(tensors["average"])
             self._load_optimizer(tensors["optimizer"])
-            self.loss_sum.copy_(tensors["sums"]["loss"])
-            self.correct.copy_(tensors["sums"]["correct"])
+            self.loss_sum.copy_(_own(tensors["sums"]["loss"]))
+            self.correct.copy_(_own(tensors["sums"]["correct"]))
             self.schedule.load_state_dict(values["schedule"])
             self.scaler.load_state_dict(values["scaler"])
             self.progress = Progress(**values["progress"])
@@ -122,3 +123,10 @@ class State:
             for key, value in named.items():
                 if isinstance(value, Tensor) and value.ndim and value.shape == parameter.shape:
                     named[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
+def _own(sums: Tensor) -> Tensor:
+    """This process's part () of the sums of each (processes,); the first takes all if there were more or fewer."""
+    if len(sums) == distributed.world_size():
+        return sums[distributed.rank()]
+    return sums.sum() if distributed.is_first() else sums.new_zeros(())
