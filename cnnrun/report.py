@@ -38,7 +38,7 @@ def write_tables(run: Run, experiment: Experiment, split: Split, outputs: Tensor
 
 
 def draw_run(run: Run, experiment: Experiment, training: ResidentLoader) -> None:
-    """Draw what training itself looks like: first images, an augmented batch, architecture, learning curves."""
+    """Draw what was trained on what: first images, an augmented batch, the architecture, the learning curves."""
     import pandas as pd
 
     data, task = experiment.data, experiment.task
@@ -54,7 +54,7 @@ def draw_run(run: Run, experiment: Experiment, training: ResidentLoader) -> None
             "augmented_batch", _draw("samples", pictures.numpy(), titles, "A batch as the network is trained on it")
         )
     layers = pd.DataFrame(experiment.layers)
-    run.write_figure("architecture", _draw("architecture", layers, data.input_shape, type(experiment.model).__name__))
+    run.write_figure("architecture", _draw("architecture", layers, data.input_shape, run.record["choices"]["model"]))
     history = _read(run.table_file(HISTORY.name))
     run.write_figure("curves", _draw("curves", history, f"val/{task.monitor}", task.higher_is_better))
 
@@ -68,10 +68,11 @@ def draw_split(run: Run, experiment: Experiment, split: Split) -> None:
     predictions = _read(run.table_file("predictions"))
     wrong = predictions[~predictions["correct"]].nlargest(NUM_IMAGES, "confidence", keep="first")
     if len(wrong):
-        titles = [f"{row.target} → {row.prediction} {row.confidence:.0%}" for row in wrong.itertuples()]
-        pictures = split.inputs[wrong.index.to_numpy()].numpy()
+        from cnnrun.plots.samples import mistake_captions
+
+        pictures = split.inputs.numpy()[wrong.index]
         title = f"The most confident mistakes on {split.name}: target → prediction"
-        run.write_figure("mistakes", _draw("samples", pictures, titles, title))
+        run.write_figure("mistakes", _draw("samples", pictures, mistake_captions(wrong), title))
 
 
 def _draw(plot: str, *tables: Any) -> bytes:
