@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from cnnrun import __version__
-from cnnrun.errors import CnnrunError, ConfigError, Interrupted, near_miss
+from cnnrun.errors import CnnrunError, ConfigError, Diverged, Interrupted, ToldElsewhere, near_miss
 
 if TYPE_CHECKING:
     from cnnrun.config import Request
@@ -58,8 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
             return code
         except CnnrunError as error:
-            kind = "" if isinstance(error, Interrupted) else "error: "
-            print(f"{_program(words)}: {kind}{error}", file=sys.stderr)
+            if not _is_told_elsewhere(error):
+                kind = "" if isinstance(error, Interrupted) else "error: "
+                print(f"{_program(words)}: {kind}{error}", file=sys.stderr)
             return error.exit_code
         except KeyboardInterrupt:
             print(f"{_program(words)}: interrupted", file=sys.stderr)
@@ -67,6 +68,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has gone, as with `| head`: nothing left to say, and nobody to say it to
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _is_told_elsewhere(error: CnnrunError) -> bool:
+    """Whether another process that torchrun started says the same: these they all meet, and the first one tells."""
+    alike = isinstance(error, ConfigError | Diverged | Interrupted) and os.environ.get("LOCAL_RANK", "0") != "0"
+    return alike or isinstance(error, ToldElsewhere)
 
 
 def _program(words: list[str]) -> str:
@@ -108,12 +115,17 @@ def _run(command: str, words: list[str]) -> int:
     from cnnrun.config import Request, options, overrides
 
     flags = _parse(words)
+    places = options.folders(flags.config_dir)
     if flags.help:
         from cnnrun import usage
 
-        print(usage.command(command, COMMANDS[command], options.folders(flags.config_dir)), end="")
+        print(usage.command(command, COMMANDS[command], places), end="")
         return 0
-    request = Request(command, COMMANDS[command].function, overrides.prepare(flags.overrides), flags.config_dir)
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and (command != "train" or flags.multirun):
+        what = f"{command} -m" if flags.multirun else command
+        raise ConfigError(f"torchrun is for one 'cnnrun train'; start 'cnnrun {what}' without it")
+    settings = overrides.prepare(flags.overrides, options.offered(command, places))
+    request = Request(command, COMMANDS[command].function, settings, flags.config_dir)
     if flags.cfg:
         _show_config(request, flags)
     elif flags.multirun:

@@ -154,6 +154,7 @@ def test_the_users_conf_folder_goes_before_ours_and_config_dir_before_both(toy):
 
 def test_a_class_of_the_users_own_is_found_in_the_working_directory(toy, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "my_nets", raising=False)
     write("my_nets.py", "class MyNet:\n    def __init__(self, input_shape, num_outputs, *, width: int): ...\n")
     write("conf/model/mine.yaml", "name: my_nets:MyNet\nwidth: 3\n")
     assert cli.main(["train"]) == 0

@@ -66,7 +66,7 @@ def session(request: Request) -> Iterator[Hydra]:
 def one(request: Request) -> Job:
     """Compose the config of a single run; nothing is checked against signatures yet."""
     with session(request) as hydra:
-        overrides.refuse_no_choice(map(overrides.split, request.overrides), groups(request))
+        overrides.refuse_no_choice(map(overrides.split, request.overrides), offered(request))
         config = compose(hydra, request.command, request.overrides)
         node = config.hydra.run
         folder = None if OmegaConf.is_missing(node, "dir") else Path(node.dir)
@@ -74,10 +74,9 @@ def one(request: Request) -> Job:
     return Job(values, replace(asked, output_dir=folder or folders.run_folder(request.command, asked.choices, values)))
 
 
-def groups(request: Request) -> dict[str, list[str]]:
-    """The options of each group of a command."""
-    places = options.folders(request.config_dir)
-    return {group: options.options(group, places) for group in options.groups(request.command, places)}
+def offered(request: Request) -> dict[str, list[str]]:
+    """The options of each group of the command."""
+    return options.offered(request.command, options.folders(request.config_dir))
 
 
 def compose(hydra: Hydra, command: str, words: Sequence[str]) -> DictConfig:
@@ -86,8 +85,9 @@ def compose(hydra: Hydra, command: str, words: Sequence[str]) -> DictConfig:
     Raises:
         ConfigError: if a word reaches into a list, which OmegaConf reports as if it were a bug.
     """
+    words = overrides.without_none(words)
     try:
-        config = hydra.compose_config(command, list(words), RunMode.RUN)
+        config = hydra.compose_config(command, words, RunMode.RUN)
     except ValueError as error:
         raise ConfigError(f"{_culprit(hydra, command, words)}: a list is given as a whole, as in [32,64]") from error
     HydraConfig.instance().set_config(config)

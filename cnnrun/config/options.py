@@ -62,6 +62,11 @@ def options(group: str, places: list[Path]) -> list[str]:
     return sorted({file.stem for place in places for file in (place / group).glob("*.yaml")})
 
 
+def offered(command: str, places: list[Path]) -> dict[str, list[str]]:
+    """The options of each group of a command."""
+    return {group: options(group, places) for group in groups(command, places)}
+
+
 def settings(name: str, places: list[Path]) -> list[Setting]:
     """The settings of a command (`train`) or of an option (`model/cnn`)."""
     found = LINE.finditer(_text(f"{name}.yaml", places))

@@ -8,6 +8,8 @@ from cnnrun.errors import ConfigError, near_miss
 PATHS = ("run", "runs", "resume", "inputs", "labels", "truth", "judges", "model.weights", "model.trainable")
 PATH_ENDINGS = (".root", ".csv")
 FOLDERS = ("hydra.run.dir", "hydra.sweep.dir")
+OPTIONAL = "experiment"
+"""The one group that need not be chosen."""
 
 Word = tuple[str, str]
 """The key and the value of one override, as text."""
@@ -34,10 +36,17 @@ def is_path(key: str) -> bool:
     return key in PATHS or key in FOLDERS or key.endswith(PATH_ENDINGS)
 
 
-def prepare(overrides: Iterable[str]) -> tuple[str, ...]:
-    """Check the form of each word, and quote paths, so that `Photos (1)/a,b.jpg` reaches Hydra whole."""
+def prepare(overrides: Iterable[str], groups: Mapping[str, list[str]]) -> tuple[str, ...]:
+    """Check the form of each word, and quote paths, so that `Photos (1)/a,b.jpg` reaches Hydra whole.
+
+    Raises:
+        ConfigError: as `split`; where a lone word is an option of one of the `groups`, it says which.
+    """
     prepared = []
     for override in overrides:
+        meant = next((group for group, options in groups.items() if override in options), None)
+        if meant:
+            raise ConfigError(f"'{override}' is no setting: settings are written key=value, as in {meant}={override}")
         key, value = split(override)
         literal = value == "null" or _is_quoted(value)
         prepared.append(f"{key}={quote(value)}" if is_path(key) and not literal else override)
@@ -82,14 +91,19 @@ def refuse_others(overrides: Iterable[str], allowed: Sequence[str]) -> None:
             )
 
 
+def without_none(words: Iterable[str]) -> list[str]:
+    """Leave out `experiment=null`, which is the default and which Hydra does not take."""
+    return [word for word in words if word != f"{OPTIONAL}=null"]
+
+
 def refuse_no_choice(words: Iterable[Word], groups: Mapping[str, list[str]]) -> None:
-    """Only an experiment may be left out; `groups` holds the options of each.
+    """All groups but one must be chosen; `groups` holds the options of each.
 
     Raises:
         ConfigError: if a group is set to null or to nothing.
     """
     for key, value in words:
-        if key in groups and key != "experiment" and value in ("null", ""):
+        if key in groups and key != OPTIONAL and value in ("null", ""):
             raise ConfigError(f"'{key}={value}': cnnrun cannot do without; choose one of {', '.join(groups[key])}")
 
 

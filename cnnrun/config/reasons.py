@@ -19,10 +19,10 @@ TYPES = {
     "finite_number": "a finite number",
 }
 LIMITS = {
-    "greater_than": "greater than {gt}",
-    "greater_than_equal": "{ge} or more",
-    "less_than": "less than {lt}",
-    "less_than_equal": "{le} or less",
+    "greater_than": "greater than {gt:g}",
+    "greater_than_equal": "{ge:g} or more",
+    "less_than": "less than {lt:g}",
+    "less_than_equal": "{le:g} or less",
     "too_short": "a list of {min_length} or more",
     "too_long": "a list of {max_length} or fewer",
     "string_too_short": "text that is not empty",

@@ -1,0 +1,230 @@
+"""Every wrong input gets one sentence and exit 2, before anything is written. `pytest tests/test_cli_errors.py`"""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from cnnrun import cli
+from cnnrun.run import Run
+
+TRAIN_HAS = (
+    "dataset, augment, model, task, optimizer, scheduler, seed, epochs, max_seconds, batch_size, patience, min_delta, "
+    "grad_clip, ema, device, precision, reproducibility, channels_last, compile, threads, figures, offline, resume, "
+    "sweep, trust_code"
+)
+WRONG = {
+    # unknown commands, flags and forms
+    "trian": "cnnrun: error: unknown command 'trian' - did you mean 'train'? (there are train, eval, completion)",
+    "--versoin": "cnnrun: error: unknown flag '--versoin' - did you mean '--version'? (there are --help, --version)",
+    "model=cnn": "cnnrun: error: 'model=cnn' needs a command before it, for example: cnnrun train model=cnn",
+    "train --multrun": (
+        "unknown flag '--multrun' - did you mean '--multirun'? "
+        "(there are -h, --help, -m, --multirun, -c, --cfg, --config-dir)"
+    ),
+    "train --cfg": "argument -c/--cfg: expected one argument",
+    "train --cfg all": "argument -c/--cfg: invalid choice: 'all' (choose from 'job')",
+    "train --cfg job -m": "--cfg job shows the settings of one run: leave out -m",
+    "train --config-dir nowhere": "--config-dir nowhere: no such folder",
+    "train mnist": "'mnist' is no setting: settings are written key=value, as in dataset=mnist",
+    "train epoch": "'epoch' is no setting: settings are written key=value",
+    "train =3": "'=3' is no setting: settings are written key=value",
+    "train +model.foo=1": "'+model.foo=1': settings cannot be added; write model.foo=... to change one that exists",
+    "train ++seed=1": "'++seed=1': settings cannot be added; write seed=... to change one that exists",
+    "train ~seed": "'~seed': settings cannot be removed; write seed=... to change one that exists",
+    "train sweep=a(b": "cannot read 'sweep=a(b': put quotes around the value, as in \"sweep='a(b'\"",
+    # unknown keys
+    "train optimizer.lrr=1": "unknown setting 'optimizer.lrr' - did you mean 'optimizer.lr'?",
+    "train epoch=1": "unknown setting 'epoch' - did you mean 'epochs'?",
+    "train lr=1": "unknown setting 'lr' - did you mean 'optimizer.lr'?",
+    "train modle=cnn": "unknown setting 'modle' - did you mean 'model'?",
+    "train modle.dropout=0": "unknown setting 'modle' - did you mean 'model'?",
+    "train xyz=1": f"unknown setting 'xyz'; cnnrun train has {TRAIN_HAS}",
+    "train optimizer.foo=1": "unknown setting 'optimizer.foo'; optimizer has name, lr",
+    "train model=mlp model.channels=[1]": "unknown setting 'model.channels': mlp has no 'channels'; model=cnn has",
+    "train optimizer.momentum=0.9": "unknown setting 'optimizer.momentum': adam has no 'momentum'; optimizer=sgd has",
+    "train seed.x=1": "unknown setting 'seed.x': 'seed' is one value, without settings of its own",
+    "train model.channels.x=1": "model.channels.x=1: a list is given as a whole, as in [32,64]",
+    "train model.channels.3=1": "model.channels[3]: list index out of range",
+    "train model@other=cnn": "unknown setting 'model@other' - did you mean 'model'?",
+    "train dataset.images_size=3": "unknown setting 'dataset.images_size' - did you mean 'dataset.image_size'?",
+    # unknown options
+    "train model=cnm": "unknown model 'cnm' - did you mean 'cnn'? (there are cnn, cnn_wide, mlp)",
+    "train experiment=quik": "unknown experiment 'quik' - did you mean 'quick'? (there are quick)",
+    "train hydra/launcher=ray": "unknown hydra/launcher 'ray' (there are serial)",
+    "train model=null": "'model=null': cnnrun cannot do without; choose one of cnn, cnn_wide, mlp",
+    "train model=": "'model=': cnnrun cannot do without; choose one of cnn, cnn_wide, mlp",
+    "train model.name=vgg": (
+        "model.name=vgg: no such model "
+        "(there are cnn, mlp; a class of your own is written my_package.my_module:MyClass)"
+    ),
+    "train model.name=no_such_module:Net": (
+        "model.name=no_such_module:Net: no module 'no_such_module' in {here} or among the installed packages"
+    ),
+    "train model.name=json:Nett": "model.name=json:Nett: 'json' has no class 'Nett'",
+    "train model.name=json:JSONDecodr": (
+        "model.name=json:JSONDecodr: 'json' has no class 'JSONDecodr' - did you mean 'JSONDecoder'?"
+    ),
+    # several values
+    "train batch_size=32,64": (
+        "'batch_size=32,64' gives several values: -m runs each of them, batch_size=[32,64] is a list"
+    ),
+    "train seed=range(0,3)": "'seed=range(0,3)' gives several values: -m runs each of them",
+    # values
+    "train epochs=0": "epochs=0: must be greater than 0",
+    "train epochs=2.5": "epochs=2.5: must be a whole number",
+    "train epochs=true": "epochs=true: must be a whole number",
+    "train epochs=null": "epochs=null: must be a whole number",
+    "train epochs=ten": "epochs=ten: must be a whole number",
+    "train seed=-1": "seed=-1: must be 0 or more",
+    "train ema=1.0": "ema=1.0: must be less than 1",
+    "train optimizer.lr=fast": "optimizer.lr=fast: must be a number",
+    "train optimizer.lr=-1": "optimizer.lr=-1: must be greater than 0",
+    "train optimizer.lr=inf": "optimizer.lr=inf: must be a finite number",
+    "train optimizer.lr=nan": "optimizer.lr=nan: must be a finite number",
+    "train figures=yes": "figures=yes: must be true or false",
+    "train figures=1": "figures=1: must be true or false",
+    "train precision=fp31": "precision=fp31: must be auto, fp32, bf16 or fp16 - did you mean 'fp32'?",
+    "train channels_last=maybe": "channels_last=maybe: must be auto or true or false",
+    "train device=gpu": "device=gpu: must be auto, cpu, cuda, cuda:1 or mps",
+    "train sweep=a/b": "sweep=a/b: must be a name of letters, digits and . _ = + , - without folders",
+    "train model.channels=32": "model.channels=32: must be a list such as [1,2]",
+    "train model.channels=[]": "model.channels=[]: must be a list of 1 or more",
+    "train model.channels=[8,-1]": "model.channels[1]=-1: must be greater than 0",
+    "train model.kernel_size=big": "model.kernel_size=big: must be a whole number or a list such as [1,2]",
+    "train model.kernel_size=[3,big]": "model.kernel_size[1]=big: must be a whole number",
+    "train model.pooling=maxx": "model.pooling=maxx: must be max, avg or none - did you mean 'max'?",
+    "train model.note=3": (
+        "model.note=3: must be text; in YAML an unquoted 20:40 is the number 1240: put text in quotes"
+    ),
+    "train model.note=true": (
+        "model.note=true: must be text; in YAML an unquoted yes, no, on or off is true or false: put text in quotes"
+    ),
+    "train sweep=${nothing}": "sweep: interpolation key 'nothing' not found",
+    # required, resumed
+    "eval": "run is required: write run=...",
+    "eval split=vall run=x": "split=vall: must be train, val or test - did you mean 'val'?",
+    "train resume=nowhere": "nowhere is no run folder (it has no run.json and config.yaml)",
+    "train resume=nowhere batch_size=3": (
+        "'batch_size=3': a resumed run keeps its settings; only epochs, max_seconds, device, trust_code can be changed"
+    ),
+    "train -m resume=nowhere": (
+        "resume goes on with one run, leave out -m; a sweep goes on when its command is given again"
+    ),
+    # in a sweep, before the first job
+    "train -m seed=0,1 optimizer.lrr=1": "unknown setting 'optimizer.lrr' - did you mean 'optimizer.lr'?",
+    "train -m model=mlp,cnn model.hidden=[4]": "unknown setting 'model.hidden': cnn has no 'hidden'; model=mlp has",
+    "train -m model=cnn,cnm": "unknown model 'cnm' - did you mean 'cnn'? (there are cnn, cnn_wide, mlp)",
+    "train -m model=cnn,null": "'model=null': cnnrun cannot do without; choose one of cnn, cnn_wide, mlp",
+    "train -m optimizer.lr=0.1,-1": "optimizer.lr=-1: must be greater than 0",
+    "train -m seed=0,1 epochs=0": "epochs=0: must be greater than 0",
+    "train -m optimizer.lr=interval(0,1)": (
+        "'optimizer.lr=interval(0,1)': a grid needs values, such as optimizer.lr=0.1,0.01 or optimizer.lr=range(1,4)"
+    ),
+    "train -m sweep=a/b seed=0,1": "sweep=a/b: must be a name of letters, digits and . _ = + , - without folders",
+}
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_a_wrong_input_is_one_sentence(toy, words, capsys):
+    message = WRONG[words].format(here=Path.cwd()) if "{here}" in WRONG[words] else WRONG[words]
+    if not message.startswith("cnnrun"):
+        message = f"cnnrun {words.split()[0]}: error: {message}"
+    assert cli.main(words.split()) == 2
+    out, err = capsys.readouterr()
+    assert err == message + "\n"
+    assert out == ""
+    assert not toy.CALLS
+    assert not list(Path.cwd().iterdir()), "nothing is written"
+
+
+def test_all_problems_are_reported_at_once(toy, capsys):
+    words = ["epochs=0", "model.dropout=1.5", "optimizer.lr=-1", "model.channels=[a]"]
+    assert cli.main(["train", *words]) == 2
+    assert capsys.readouterr().err == (
+        "cnnrun train: error: 4 problems in the settings\n"
+        "  epochs=0: must be greater than 0\n"
+        "  model.channels[0]=a: must be a whole number\n"
+        "  model.dropout=1.5: must be less than 1\n"
+        "  optimizer.lr=-1: must be greater than 0\n"
+    )
+
+
+FILES = {
+    "name: [mlp\nhidden": "{file} cannot be read: line 2, column 7: expected ',' or ']', but got '<stream end>'",
+    "name: cnn\n\tchannels: [8]\n": (
+        "{file} cannot be read: line 2, column 1: found character '\\t' that cannot start any token"
+    ),
+    "name: vgg\n": (
+        "model.name=vgg: no such model "
+        "(there are cnn, mlp; a class of your own is written my_package.my_module:MyClass)"
+    ),
+    "hidden: [8]\n": "model has no name: model must hold 'name' and the settings of what it names",
+    "name: mlp\nhidden: [8]\n": "missing setting 'model.dropout': mlp needs it",
+    "name: mlp\nhidden: [8]\ndropout: 0.0\ndepth: 3\n": "unknown setting 'model.depth': mlp has hidden, dropout",
+    "defaults: [mlp]\nhiden: [8]\n": "unknown setting 'model.hiden' - did you mean 'model.hidden'?",
+    "name: mlp\nhidden: ???\ndropout: 0.0\n": "model.hidden is required: write model.hidden=...",
+    "name: mlp\nhidden: 20:40\ndropout: 0.0\n": "model.hidden=1240: must be a list such as [1,2]",
+    "defaults: [cnn]\nnote: 20:40\n": (
+        "model.note=1240: must be text; in YAML an unquoted 20:40 is the number 1240: put text in quotes"
+    ),
+    "defaults: [cnn]\npooling: no\n": (
+        "model.pooling=false: must be max, avg or none; "
+        "in YAML an unquoted yes, no, on or off is true or false: put text in quotes"
+    ),
+    "defaults: [cnm]\n": "unknown model 'cnm' - did you mean 'cnn'? (there are cnn, cnn_wide, mine, mlp)",
+    "name: my_nets:Plain\nwidth: 3\n": (
+        "model.width: 'width' is a positional parameter of my_nets:Plain; settings are keyword-only: put a * before it"
+    ),
+    "name: my_nets:Odd\nwidth: 3\n": (
+        "model.width: my_nets:Odd declares it as <class 'my_nets.Plain'>; a setting is int, float, str, list[int], ..."
+    ),
+    "_target_: my_nets.Plain\n": "model has the key '_target_': a setting's name is text without a leading _",
+    "[1, 2]\n": "model=[1,2]: model must hold 'name' and the settings of what it names",
+    "just text\n": "model has no name: model must hold 'name' and the settings of what it names",
+}
+
+
+CASES = [(text, []) for text in FILES] + [(text, ["-m", "seed=1,2"]) for text in list(FILES)[:4]]
+
+
+@pytest.mark.parametrize(("text", "sweep"), CASES)
+def test_a_wrong_file_of_the_user_is_one_sentence(toy, text, sweep, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "my_nets", raising=False)
+    file = Path("conf/model/mine.yaml")
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    Path("my_nets.py").write_text(
+        "class Plain:\n    def __init__(self, input_shape, num_outputs, width=3): ...\n"
+        "class Odd:\n    def __init__(self, input_shape, num_outputs, *, width: Plain): ...\n"
+    )
+    assert cli.main(["train", "model=mine", *sweep]) == 2
+    assert capsys.readouterr().err == f"cnnrun train: error: {FILES[text].replace('{file}', str(file.resolve()))}\n"
+    assert not Path("outputs").exists()
+
+
+def test_the_folder_of_a_run_is_no_config_dir(toy, capsys):
+    assert cli.main(["train", "hydra.run.dir=first"]) == 0
+    assert cli.main(["train", "--config-dir", "first"]) == 2
+    assert capsys.readouterr().err == (
+        "cnnrun train: error: --config-dir first: this is the folder of a run; to go on with it: resume=first\n"
+    )
+
+
+def test_an_error_inside_a_users_module_is_not_swallowed(toy, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "broken_nets", raising=False)
+    Path("broken_nets.py").write_text("import a_package_that_is_not_there\n")
+    with pytest.raises(ModuleNotFoundError, match="a_package_that_is_not_there"):
+        cli.main(["train", "model.name=broken_nets:Net"])
+
+
+def test_a_missing_run_names_runs_nearby(toy, capsys):
+    assert cli.main(["train", "hydra.run.dir=outputs/train/one"]) == 0
+    assert cli.main(["train", "resume=outputs/train/two"]) == 2
+    assert capsys.readouterr().err == (
+        "cnnrun train: error: outputs/train/two is no run folder (it has no run.json and config.yaml); "
+        "runs there: outputs/train/one\n"
+    )
+    assert Run.open("outputs/train/one").status == "finished"
