@@ -75,7 +75,9 @@ PER_CLASS = Table(
     ),
 )
 
-CONFUSION = Table("confusion", (Column("target", "class name of the row"),), wide="one column a predicted class, counts")
+CONFUSION = Table(
+    "confusion", (Column("target", "class name of the row"),), wide="one column a predicted class, counts"
+)
 
 PREDICTIONS = Table(
     "predictions",
@@ -98,4 +100,16 @@ CALIBRATION = Table(
         Column("confidence", "mean in the bin"),
         Column("accuracy", "share correct in the bin"),
     ),
+)
+
+SWEEP = Table(
+    "sweep",
+    (
+        Column("status", "of the job: finished, failed, interrupted"),
+        Column("chosen", "* for the job that is best on val; test had no say in it"),
+        Column("seconds", "s, of training"),
+        Column("folder", "of the job, in the sweep's folder"),
+        Column("error", "why it failed"),
+    ),
+    wide="before these a column a swept setting, after them <split>/<metric> from the job's results",
 )

@@ -11,7 +11,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from cnnrun.config.overrides import Word, quote
+from cnnrun.config.overrides import Word, quote, without_none
 from cnnrun.errors import ConfigError
 from cnnrun.sweeps.names import job_name
 
@@ -30,7 +30,7 @@ class GridSweeper(Sweeper):
         jobs = {}
         for combination in product(*map(values, parsed)):
             name = job_name({key: value for key, value in combination if key in swept})
-            words = [f"{key}={value}" for key, value in combination]
+            words = without_none(f"{key}={value}" for key, value in combination)
             jobs[name] = [*words, f"hydra.sweep.subdir={quote(name)}"]
         return self._launcher.launch(list(jobs.values()), initial_job_idx=0)
 

@@ -24,9 +24,11 @@ class Outcome:
     error: str = ""
     seconds: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
-    """By name, such as val/accuracy."""
+    """From its results, by name such as test/f1_macro."""
     monitor: str = ""
-    """The metric on val that chose its checkpoint."""
+    """The metric on val that chose its checkpoint, such as val/accuracy."""
+    best_value: float | None = None
+    """Of that metric, at the chosen checkpoint."""
     higher_is_better: bool = True
 
 
@@ -63,6 +65,7 @@ def outcome(settings: dict[str, str], folder: Path, error: str = "") -> Outcome:
         record.get("seconds"),
         metrics,
         record.get("monitor", ""),
+        record.get("best_value"),
         record.get("higher_is_better", True),
     )
 

@@ -62,6 +62,7 @@ class SerialLauncher(Launcher):
             raise Interrupted(f"{done}; the same command goes on with it", signum) from stop
         finally:
             table.write(folder, outcomes)
+        table.show(folder, outcomes)
         failed = sum(row.status == "failed" for row in outcomes)
         if failed:
             raise JobsFailed(f"{failed} of {len(jobs)} jobs failed; the same command tries them again: {folder}")
@@ -73,7 +74,8 @@ class SerialLauncher(Launcher):
         plain = compose.plain(config)
         check(config.hydra.job.name, plain)
         folder = Path(config.hydra.sweep.dir, config.hydra.sweep.subdir)
-        settings = {key: value for key, value in map(overrides.split, words) if key in swept}
+        given = dict(map(overrides.split, words))
+        settings = {key: given.get(key, "null") for key in swept}
         return _Job(config, settings, folder, is_finished(folder, plain))
 
     def _run(self, job: _Job) -> str:
@@ -89,7 +91,7 @@ class SerialLauncher(Launcher):
         except Interrupted:
             raise
         except CnnrunError as error:
-            print(f"failed: {error}", file=sys.stderr)
+            print(f"{job.folder.name}: {error}", file=sys.stderr)
             return str(error)
         except (Exception, SystemExit) as error:
             traceback.print_exc()

@@ -34,7 +34,7 @@ def run(request: Request) -> None:
     with compose.session(request) as hydra:
         parser = OverridesParser.create(config_loader=hydra.config_loader)
         parsed = parser.parse_overrides(list(request.overrides))
-        overrides.refuse_no_choice([pair for override in parsed for pair in values(override)], compose.groups(request))
+        overrides.refuse_no_choice([pair for override in parsed for pair in values(override)], compose.offered(request))
         shared = _shared_config(hydra, request, parsed)
         _register_plugins()
         sweeper = Plugins.instance().instantiate_sweeper(
@@ -47,7 +47,7 @@ def run(request: Request) -> None:
 
 def _shared_config(hydra: Hydra, request: Request, parsed: list[Override]) -> DictConfig:
     """A config to start the sweep from: one value of each swept group, the default of each other swept setting."""
-    groups = compose.groups(request)
+    groups = compose.offered(request)
     swept = [override for override in parsed if override.is_sweep_override()]
     fixed = [override for override in parsed if not override.is_sweep_override()]
     first = ["=".join(values(override)[0]) for override in swept if override.key_or_group in groups]

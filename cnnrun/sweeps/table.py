@@ -4,47 +4,62 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from cnnrun import console
 from cnnrun.files import write_bytes
 from cnnrun.sweeps.jobs import Outcome
+from cnnrun.tables import SWEEP
 
-FILE = "sweep.csv"
+FILE = f"{SWEEP.name}.csv"
+CHOSEN = "*"
 
 
 def write(folder: Path, outcomes: Sequence[Outcome]) -> None:
-    """Write sweep.csv and print the table; nothing if no job was begun."""
+    """Write sweep.csv into the sweep's folder; nothing if no job was begun."""
     if not outcomes:
         return
     rows = table_rows(outcomes)
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+    metrics = list(dict.fromkeys(name for row in outcomes for name in row.metrics))
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer = csv.DictWriter(text, [*outcomes[0].settings, *SWEEP.names, *metrics], restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_bytes(folder / FILE, text.getvalue().encode())
 
 
-def table_rows(outcomes: Sequence[Outcome]) -> list[dict[str, str]]:
-    """The rows of sweep.csv: settings, status, whether val chose it, metrics, seconds, folder, error."""
+def show(folder: Path, outcomes: Sequence[Outcome]) -> None:
+    """Print what a person compares: settings, status, the metric that chose and the same on other splits, seconds."""
+    rows = table_rows(outcomes)
+    watched = {row.monitor.partition("/")[2] for row in outcomes if row.monitor}
+    metrics = list(dict.fromkeys(name for row in outcomes for name in row.metrics if name.partition("/")[2] in watched))
+    columns = [*outcomes[0].settings, "status", *metrics, "seconds", "chosen"]
+    console.table([{column: row.get(column) for column in columns} for row in rows])
+    print(f"\nsweep folder: {folder}  ({CHOSEN} is the best on val)", flush=True)
+
+
+def table_rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """The rows of sweep.csv: tables.SWEEP between the settings and the metrics."""
     best = chosen(outcomes)
     return [
         {
             **row.settings,
             "status": row.status,
-            "chosen": "*" if row is best else "",
-            **{name: f"{value:.6g}" for name, value in row.metrics.items()},
-            "seconds": "" if row.seconds is None else f"{row.seconds:.1f}",
+            "chosen": CHOSEN if row is best else "",
+            "seconds": row.seconds,
             "folder": row.folder.name,
             "error": row.error,
+            **row.metrics,
         }
         for row in outcomes
     ]
 
 
 def chosen(outcomes: Sequence[Outcome]) -> Outcome | None:
-    """The finished job that is best on val by the metric that its runs watched."""
-    measured = [row for row in outcomes if row.status == "finished" and row.monitor in row.metrics]
+    """The finished job that is best on val by the metric that its runs watched; the first of equals."""
+    values = {id(row): row.best_value for row in outcomes if row.status == "finished" and row.best_value is not None}
+    measured = [row for row in outcomes if id(row) in values]
     if not measured:
         return None
     pick = max if measured[0].higher_is_better else min
-    return pick(measured, key=lambda row: row.metrics[row.monitor])
+    return pick(measured, key=lambda row: values[id(row)])

@@ -1,0 +1,205 @@
+"""A sweep from the command line: its jobs, folders and table; errors, skipping, going on. `pytest tests/sweeps`"""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from cnnrun import cli
+from cnnrun.run import Run
+
+
+def sweep(*words):
+    return cli.main(["train", "-m", *words])
+
+
+def the_sweep() -> Path:
+    (folder,) = Path("outputs/sweeps").iterdir()
+    return folder
+
+
+def rows_of(folder):
+    with open(folder / "sweep.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def jobs_in(folder):
+    return sorted(path.name for path in folder.iterdir() if path.is_dir())
+
+
+def test_every_combination_becomes_a_run(toy):
+    assert sweep("model=mlp,cnn", "optimizer.lr=0.1,0.01", "epochs=3") == 0
+    assert jobs_in(the_sweep()) == [
+        "model=cnn,optimizer.lr=0.01",
+        "model=cnn,optimizer.lr=0.1",
+        "model=mlp,optimizer.lr=0.01",
+        "model=mlp,optimizer.lr=0.1",
+    ]
+    assert [(config["model"]["name"], config["optimizer"]["lr"]) for config, _ in toy.CALLS] == [
+        ("mlp", 0.1),
+        ("mlp", 0.01),
+        ("cnn", 0.1),
+        ("cnn", 0.01),
+    ]
+    config, invocation = toy.CALLS[0]
+    assert config["epochs"] == 3
+    assert config["resume"] is None
+    assert invocation.sweep is True
+    assert invocation.output_dir == the_sweep() / "model=mlp,optimizer.lr=0.1"
+    assert invocation.choices["model"] == "mlp"
+    assert invocation.overrides == ["model=mlp", "optimizer.lr=0.1", "epochs=3"]
+    assert sorted(path.name for path in the_sweep().iterdir() if path.is_file()) == ["sweep.csv"]
+
+
+def test_the_folder_tells_the_swept_keys_and_depends_on_the_rest(toy):
+    assert sweep("model=mlp,cnn", "seed=1,2") == 0
+    assert the_sweep().name.startswith("model-seed-")
+    assert len(the_sweep().name) == len("model-seed-") + 8
+    assert sweep("model=cnn,mlp", "seed=2,3,1") == 0
+    assert len(toy.CALLS) == 6, "more values of the same keys go into the same folder"
+    assert sweep("model=mlp,cnn", "seed=1,2", "epochs=3") == 0
+    assert len(list(Path("outputs/sweeps").iterdir())) == 2
+
+
+def test_a_setting_inside_a_swept_part_is_part_of_the_rest(toy):
+    assert sweep("model=mlp,cnn", "model.dropout=0.5") == 0
+    assert sweep("model=mlp,cnn", "model.dropout=0.25") == 0
+    assert len(list(Path("outputs/sweeps").iterdir())) == 2
+
+
+def test_a_setting_that_only_the_swept_models_have_is_no_error(toy):
+    assert sweep("model=mlp", "model.hidden=[4],[8,8]") == 0
+    assert sweep("model=cnn,cnn_wide", "model.channels=[4]") == 0
+    assert [config["model"].get("hidden") for config, _ in toy.CALLS] == [[4], [8, 8], None, None]
+
+
+def test_a_sweep_can_be_named(toy):
+    assert sweep("seed=1,2", "sweep=first") == 0
+    assert jobs_in(Path("outputs/sweeps/first")) == ["seed=1", "seed=2"]
+    assert sweep("seed=1,2", "hydra.sweep.dir=here (1)") == 0
+    assert jobs_in(Path("here (1)")) == ["seed=1", "seed=2"]
+
+
+def test_names_of_jobs_are_safe_and_different(toy):
+    assert sweep("model.note=a/b,a_b,'a b','it\\'s'", "sweep=x") == 0
+    names = jobs_in(Path("outputs/sweeps/x"))
+    assert len(names) == 4
+    assert "model.note=a_b" in names
+    assert all("/" not in name and " " not in name and "'" not in name for name in names)
+    assert [config["model"]["note"] for config, _ in toy.CALLS] == ["a/b", "a_b", "a b", "it's"]
+
+
+def test_equal_jobs_run_once(toy):
+    assert sweep("seed=1,2,1") == 0
+    assert [config["seed"] for config, _ in toy.CALLS] == [1, 2]
+
+
+def test_the_same_command_again_skips_what_is_finished(toy, capsys):
+    assert sweep("seed=1,2") == 0
+    assert sweep("seed=1,2,3") == 0
+    assert [config["seed"] for config, _ in toy.CALLS] == [1, 2, 3]
+    assert "[1/3] seed=1: finished before" in capsys.readouterr().out
+    assert [row["status"] for row in rows_of(the_sweep())] == ["finished"] * 3
+
+
+def test_the_table_has_a_row_a_job_and_marks_what_val_chose(toy, capsys):
+    assert sweep("seed=1,3,2") == 0
+    rows = rows_of(the_sweep())
+    assert list(rows[0]) == ["seed", "status", "chosen", "seconds", "folder", "error", "val/accuracy", "test/accuracy"]
+    assert [(row["seed"], row["chosen"]) for row in rows] == [("1", ""), ("3", "*"), ("2", "")]
+    assert float(rows[1]["test/accuracy"]) == pytest.approx(0.88)
+    assert rows[1]["folder"] == "seed=3"
+    out = capsys.readouterr().out
+    assert "seed  status    val/accuracy  test/accuracy  seconds  chosen" in out
+    assert f"sweep folder: {the_sweep()}" in out
+
+
+def test_a_failed_job_is_a_row_and_the_next_one_runs(toy, capsys):
+    toy.ENDS |= {1: "no data", 2: "bug"}
+    assert sweep("seed=0,1,2,3") == 4
+    rows = rows_of(the_sweep())
+    assert [row["status"] for row in rows] == ["finished", "failed", "failed", "finished"]
+    assert [row["error"] for row in rows] == [
+        "",
+        "data/ has no digits",
+        "ZeroDivisionError: division by zero",
+        "",
+    ]
+    err = capsys.readouterr().err
+    assert "seed=1: data/ has no digits\n" in err
+    assert "Traceback" in err, "a bug shows where it is"
+    last = err.splitlines()[-1]
+    assert last == f"cnnrun train: error: 2 of 4 jobs failed; the same command tries them again: {the_sweep()}"
+
+
+def test_the_same_command_again_tries_failed_jobs(toy):
+    toy.ENDS |= {1: "no data", 2: "bug"}
+    assert sweep("seed=0,1,2") == 4
+    toy.ENDS.clear()
+    assert sweep("seed=0,1,2") == 0
+    assert [config["seed"] for config, _ in toy.CALLS] == [0, 1, 2, 1, 2]
+    assert [config["resume"] for config, _ in toy.CALLS[3:]] == [None, str(the_sweep() / "seed=2")]
+    assert [row["status"] for row in rows_of(the_sweep())] == ["finished"] * 3
+
+
+@pytest.mark.parametrize("end", ["interrupted", "ctrl-c"])
+def test_an_interrupted_sweep_stops_and_goes_on(toy, end, capsys):
+    toy.ENDS[2] = end
+    assert sweep("seed=1,2,3") == 130
+    assert capsys.readouterr().err == (
+        f"cnnrun train: stopped after 1 of 3 jobs in {the_sweep()}; the same command goes on with it\n"
+    )
+    assert [row["status"] for row in rows_of(the_sweep())] == ["finished"]
+    toy.ENDS.clear()
+    assert sweep("seed=1,2,3") == 0
+    assert [config["seed"] for config, _ in toy.CALLS] == [1, 2, 2, 3]
+    assert toy.CALLS[2][0]["resume"] == str(the_sweep() / "seed=2")
+    assert [row["status"] for row in rows_of(the_sweep())] == ["finished"] * 3
+
+
+def test_a_folder_with_other_settings_is_refused_before_the_first_job(toy, capsys):
+    assert sweep("seed=1,2", "sweep=x") == 0
+    assert sweep("seed=0,1,2", "sweep=x", "epochs=3") == 2
+    assert len(toy.CALLS) == 2
+    assert capsys.readouterr().err == (
+        "cnnrun train: error: outputs/sweeps/x/seed=1 holds a run with other settings (epochs is 20 there, 3 now); "
+        "choose another folder: sweep=NAME\n"
+    )
+
+
+def test_a_run_that_stored_what_auto_came_to_has_the_same_settings(toy):
+    assert sweep("seed=1,2") == 0
+    run = Run.open(the_sweep() / "seed=1")
+    run.write_config(run.config | {"precision": "bf16", "channels_last": True})
+    assert sweep("seed=1,2") == 0
+    assert len(toy.CALLS) == 2
+    assert sweep("seed=1,2", "precision=fp32", f"hydra.sweep.dir={the_sweep()}") == 2
+
+
+def test_an_experiment_can_be_swept(toy):
+    assert sweep("experiment=null,quick", "seed=1") == 0
+    assert [config["model"]["name"] for config, _ in toy.CALLS] == ["cnn", "mlp"]
+
+
+def test_references_in_the_config_are_resolved_for_each_job(toy):
+    Path("conf/optimizer").mkdir(parents=True)
+    Path("conf/optimizer/linear.yaml").write_text("name: sgd\nlr: ${oc.select:epochs}\nmomentum: 0.5\n")
+    Path("conf/model").mkdir()
+    Path("conf/model/told.yaml").write_text("defaults: [cnn]\nnote: ${hydra:runtime.choices.dataset}\n")
+    assert sweep("optimizer=linear", "model=told", "epochs=1,2", "dataset=digits,mnist") == 0
+    assert [(config["optimizer"]["lr"], config["model"]["note"]) for config, _ in toy.CALLS] == [
+        (1, "digits"),
+        (1, "mnist"),
+        (2, "digits"),
+        (2, "mnist"),
+    ]
+
+
+def test_a_sweep_of_one_is_a_sweep(toy):
+    assert sweep("seed=1") == 0
+    assert jobs_in(the_sweep()) == ["only"]
+
+
+def test_evaluations_can_be_swept(toy):
+    assert cli.main(["eval", "-m", "run=outputs/train/x", "split=val,test"]) == 4
+    assert [config["split"] for config, _ in toy.CALLS] == ["val", "test"]
