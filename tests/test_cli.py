@@ -49,7 +49,7 @@ def test_the_help_of_a_command_lists_options_and_settings(toy, flag, capsys):
     text = capsys.readouterr().out
     assert "\n  model=       cnn | cnn_wide | mlp\n" in text
     assert "\n  experiment=  quick\n" in text
-    assert "\n  epochs=20                 at most so many passes over the training samples\n" in text
+    assert "\n  sweep=null                with -m: the name of the sweep's folder in outputs/sweeps\n" in text
     assert "\n  -m, --multirun" in text
     assert "hydra" not in text.lower()
     assert max(map(len, text.splitlines())) <= 130
@@ -146,9 +146,9 @@ def test_an_experiment_changes_parts_and_settings(toy):
 def test_the_users_conf_folder_goes_before_ours_and_config_dir_before_both(toy):
     write("conf/optimizer/adam.yaml", "name: adam\nlr: 0.5\n")
     assert cli.main(["train"]) == 0
-    write("more/optimizer/adam.yaml", "name: adam\nlr: 0.25\n")
-    assert cli.main(["train", "--config-dir", "more"]) == 0
-    assert cli.main(["train", "--config-dir=more", "model=mlp"]) == 0
+    write("more (1)/optimizer/adam.yaml", "name: adam\nlr: 0.25\n")
+    assert cli.main(["train", "--config-dir", "more (1)"]) == 0
+    assert cli.main(["train", "--config-dir=more (1)", "model=mlp"]) == 0
     assert [config["optimizer"]["lr"] for config, _ in toy.CALLS] == [0.5, 0.25, 0.25]
 
 

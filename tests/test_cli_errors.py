@@ -44,7 +44,7 @@ WRONG = {
     "train model=mlp model.channels=[1]": "unknown setting 'model.channels': mlp has no 'channels'; model=cnn has",
     "train optimizer.momentum=0.9": "unknown setting 'optimizer.momentum': adam has no 'momentum'; optimizer=sgd has",
     "train seed.x=1": "unknown setting 'seed.x': 'seed' is one value, without settings of its own",
-    "train model.channels.x=1": "model.channels.x=1: a list is given as a whole, as in [32,64]",
+    "train model.channels.x=1": "'model.channels.x=1': a list has no 'x'; give it as a whole, as in [32,64]",
     "train model.channels.3=1": "model.channels[3]: list index out of range",
     "train model@other=cnn": "unknown setting 'model@other' - did you mean 'model'?",
     "train dataset.images_size=3": "unknown setting 'dataset.images_size' - did you mean 'dataset.image_size'?",
@@ -121,6 +121,7 @@ WRONG = {
     "train -m optimizer.lr=interval(0,1)": (
         "'optimizer.lr=interval(0,1)': a grid needs values, such as optimizer.lr=0.1,0.01 or optimizer.lr=range(1,4)"
     ),
+    "train -m model.channels.x=1,2": "'model.channels.x=1': a list has no 'x'; give it as a whole, as in [32,64]",
     "train -m sweep=a/b seed=0,1": "sweep=a/b: must be a name of letters, digits and . _ = + , - without folders",
 }
 
@@ -218,6 +219,35 @@ def test_an_error_inside_a_users_module_is_not_swallowed(toy, monkeypatch):
     Path("broken_nets.py").write_text("import a_package_that_is_not_there\n")
     with pytest.raises(ModuleNotFoundError, match="a_package_that_is_not_there"):
         cli.main(["train", "model.name=broken_nets:Net"])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["epochs=1,2"], "'epochs=1,2' gives several values: a run that goes on takes one"),
+        (["epochs=0"], "epochs=0: must be greater than 0"),
+        (["epochs=a(b"], "cannot read 'epochs=a(b': put quotes around the value, as in \"epochs='a(b'\""),
+        (
+            ["epoch=3"],
+            "'epoch=3': a resumed run keeps its settings; only epochs, max_seconds, device, trust_code can be changed "
+            "- did you mean 'epochs'?",
+        ),
+    ],
+)
+def test_a_wrong_word_beside_resume_is_one_sentence(toy, words, message, capsys):
+    assert cli.main(["train", "hydra.run.dir=first"]) == 0
+    assert cli.main(["train", "resume=first", *words]) == 2
+    assert capsys.readouterr().err == f"cnnrun train: error: {message}\n"
+    assert len(toy.CALLS) == 1
+
+
+def test_a_sweep_is_not_resumed_as_a_run(toy, capsys):
+    assert cli.main(["train", "-m", "seed=1,2", "sweep=x"]) == 0
+    capsys.readouterr()
+    assert cli.main(["train", "resume=outputs/sweeps/x"]) == 2
+    assert capsys.readouterr().err == (
+        "cnnrun train: error: outputs/sweeps/x is a sweep: give its -m command again, it skips what is finished\n"
+    )
 
 
 def test_a_missing_run_names_runs_nearby(toy, capsys):

@@ -80,28 +80,25 @@ def offered(request: Request) -> dict[str, list[str]]:
 
 
 def compose(hydra: Hydra, command: str, words: Sequence[str]) -> DictConfig:
-    """Compose one config with its hydra node, and let Hydra know it as the current one.
-
-    Raises:
-        ConfigError: if a word reaches into a list, which OmegaConf reports as if it were a bug.
-    """
+    """Compose one config with its hydra node, and let Hydra know it as the current one."""
     words = overrides.without_none(words)
-    try:
+    with lists_as_a_whole(words):
         config = hydra.compose_config(command, words, RunMode.RUN)
-    except ValueError as error:
-        raise ConfigError(f"{_culprit(hydra, command, words)}: a list is given as a whole, as in [32,64]") from error
     HydraConfig.instance().set_config(config)
     return config
 
 
-def _culprit(hydra: Hydra, command: str, words: Sequence[str]) -> str:
-    """The first word that cannot be composed."""
-    for count in range(1, len(words)):
-        try:
-            hydra.compose_config(command, list(words[:count]), RunMode.RUN)
-        except ValueError:
-            return words[count - 1]
-    return words[-1]
+@contextmanager
+def lists_as_a_whole(words: Sequence[str]) -> Iterator[None]:
+    """Refuse a word that reaches into a list by a name; OmegaConf lets the ValueError of `int(name)` through."""
+    try:
+        yield
+    except ValueError as error:
+        name = str(error).rpartition(": ")[2].strip("'")
+        culprit = next((word for word in words if word.partition("=")[0].endswith(f".{name}")), None)
+        if culprit is None:
+            raise
+        raise ConfigError(f"'{culprit}': a list has no '{name}'; give it as a whole, as in [32,64]") from error
 
 
 def resumed(request: Request) -> Job:
@@ -113,12 +110,18 @@ def resumed(request: Request) -> Job:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     from cnnrun.run import Run
+    from cnnrun.tables import SWEEP
 
     folder = Path(overrides.value_of("resume", request.overrides) or "")
     overrides.refuse_others(request.overrides, RESUMABLE)
+    if (folder / f"{SWEEP.name}.csv").is_file():
+        raise ConfigError(f"{folder} is a sweep: give its -m command again, it skips what is finished")
     run = Run.open(folder)
     with in_our_words(request.command, []):
         parsed = OverridesParser.create().parse_overrides(list(request.overrides))
+    several = [override.input_line for override in parsed if override.is_sweep_override()]
+    if several:
+        raise ConfigError(f"'{several[0]}' gives several values: a run that goes on takes one")
     changes = {override.key_or_group: override.value() for override in parsed}
     config = run.config | {"trust_code": False} | changes
     check(request.command, config, trusted=config["trust_code"] is True)

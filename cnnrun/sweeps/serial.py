@@ -52,9 +52,8 @@ class SerialLauncher(Launcher):
         outcomes: list[Outcome] = []
         try:
             for number, job in enumerate(jobs, 1):
-                print(
-                    f"[{number}/{len(jobs)}] {job.folder.name}{': finished before' if job.finished else ''}", flush=True
-                )
+                remark = ": finished before" if job.finished else ""
+                print(f"[{number}/{len(jobs)}] {job.folder.name}{remark}", flush=True)
                 outcomes.append(outcome(job.settings, job.folder, "" if job.finished else self._run(job)))
         except (KeyboardInterrupt, Interrupted) as stop:
             signum = stop.signum if isinstance(stop, Interrupted) else signal.SIGINT
@@ -69,7 +68,8 @@ class SerialLauncher(Launcher):
         return [JobReturn(overrides=list(words), status=JobStatus.COMPLETED) for words in job_overrides]
 
     def _prepare(self, words: list[str], swept: list[str]) -> _Job:
-        config = self._loader.load_sweep_config(self._shared, words)
+        with compose.lists_as_a_whole(words):
+            config = self._loader.load_sweep_config(self._shared, words)
         HydraConfig.instance().set_config(config)
         plain = compose.plain(config)
         check(config.hydra.job.name, plain)
@@ -88,7 +88,7 @@ class SerialLauncher(Launcher):
         HydraConfig.instance().set_config(job.config)
         try:
             self._task(own)
-        except Interrupted:
+        except (Interrupted, BrokenPipeError):
             raise
         except CnnrunError as error:
             print(f"{job.folder.name}: {error}", file=sys.stderr)

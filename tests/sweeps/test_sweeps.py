@@ -158,11 +158,11 @@ def test_an_interrupted_sweep_stops_and_goes_on(toy, end, capsys):
 
 
 def test_a_folder_with_other_settings_is_refused_before_the_first_job(toy, capsys):
-    assert sweep("seed=1,2", "sweep=x") == 0
+    assert sweep("seed=1,2", "sweep=x", "epochs=7") == 0
     assert sweep("seed=0,1,2", "sweep=x", "epochs=3") == 2
     assert len(toy.CALLS) == 2
     assert capsys.readouterr().err == (
-        "cnnrun train: error: outputs/sweeps/x/seed=1 holds a run with other settings (epochs is 20 there, 3 now); "
+        "cnnrun train: error: outputs/sweeps/x/seed=1 holds a run with other settings (epochs is 7 there, 3 now); "
         "choose another folder: sweep=NAME\n"
     )
 
