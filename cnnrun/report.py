@@ -71,7 +71,7 @@ def draw_split(run: Run, experiment: Experiment, split: Split) -> None:
         from cnnrun.plots.samples import mistake_captions
 
         pictures = split.inputs.numpy()[wrong.index]
-        title = f"The most confident mistakes on {split.name}: target → prediction"
+        title = f"Most confident mistakes on {split.name}"
         run.write_figure("mistakes", _draw("samples", pictures, mistake_captions(wrong), title))
 
 

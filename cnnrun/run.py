@@ -170,10 +170,11 @@ class Run:
         self._write_json(PREPROCESSING, values)
 
     def write_rows(self, table: Table, rows: Iterable[dict[str, Any]]) -> None:
-        """Write a small table; its columns are those of the first row."""
+        """Write a small table: the columns that it always has, then the others of the first row."""
         rows = list(rows)
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]) if rows else table.names, lineterminator="\n")
+        columns = list(dict.fromkeys([*table.names, *(rows[0] if rows else ())]))
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         self._write(self.table_file(table.name), text.getvalue().encode())

@@ -1,0 +1,176 @@
+"""`train` and `eval` from end to end, on a few digits. `pytest tests/commands`"""
+
+import json
+
+import pandas as pd
+import pytest
+import yaml
+
+from cnnrun.cli import main
+from cnnrun.run import Run
+from cnnrun.tables import HISTORY, LAYERS, PREDICTIONS, RESULTS
+
+QUICK = ["dataset.limit=200", "model=mlp", "model.hidden=[16]", "threads=1"]
+FIGURES = [
+    "architecture",
+    "augmented_batch",
+    "calibration",
+    "confusion",
+    "curves",
+    "first_images",
+    "mistakes",
+    "per_class",
+]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def train(*words, code=0):
+    assert main(["train", *QUICK, "figures=false", "hydra.run.dir=run", *words]) == code
+    return Run.open("run")
+
+
+def test_a_run_leaves_the_folder_that_the_readme_describes(here):
+    assert main(["train", *QUICK, "epochs=2", "hydra.run.dir=run"]) == 0
+    run = here / "run"
+    there = {str(file.relative_to(run)) for file in run.rglob("*") if file.is_file() and not file.name.startswith(".")}
+    tables = {f"tables/{name}.csv" for name in ("layers", "per_class", "confusion", "predictions", "calibration")}
+    checkpoints = {
+        f"checkpoints/{name}/{file}" for name in ("best", "last") for file in ("manifest.json", "state.json")
+    }
+    checkpoints |= {"checkpoints/best/model.safetensors"}
+    checkpoints |= {f"checkpoints/last/{stem}.safetensors" for stem in ("model", "optimizer", "sums")}
+    top = {"config.yaml", "run.json", "history.csv", "results.csv", "preprocessing.json", "run.log"}
+    assert there == top | tables | checkpoints | {f"figures/{name}.png" for name in FIGURES}
+
+
+def test_tables_have_the_columns_that_tables_py_lists(here):
+    run = train("epochs=2")
+    for table in (HISTORY, RESULTS, LAYERS, PREDICTIONS):
+        columns = list(pd.read_csv(run.table_file(table.name)))
+        assert [name for name in columns if name in table.names] == table.names, table.name
+        assert bool(table.wide) == (len(columns) > len(table.names)), table.name
+
+
+def test_the_record_says_where_the_numbers_come_from(here):
+    record = train("epochs=2", "seed=7").record
+    assert record["status"] == "finished"
+    assert record["seed"] == 7
+    assert record["choices"]["model"] == "mlp"
+    assert record["data"]["samples"] == {"train": 180, "val": 20, "test": 200}
+    assert record["parameters"] == 64 * 16 + 16 + 16 * 10 + 10
+    assert set(record["versions"]) >= {"cnnrun", "torch", "python"}
+    assert record["epochs"] == 2
+    assert 1 <= record["best_epoch"] <= 2
+
+
+def test_a_prediction_can_be_traced_and_agrees_with_the_results(here):
+    run = train("epochs=2")
+    predictions = pd.read_csv(run.table_file("predictions"))
+    accuracy = next(
+        float(row["value"]) for row in run.results() if (row["split"], row["metric"]) == ("test", "accuracy")
+    )
+    assert predictions["correct"].mean() == pytest.approx(accuracy)
+    assert predictions["id"].is_unique
+    assert len(predictions) == 200
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_eval_repeats_what_train_wrote(here, split):
+    run = train("epochs=2")
+    before = {file: file.read_bytes() for file in run.path.rglob("*") if file.is_file()}
+    assert main(["eval", "run=run", f"split={split}", "figures=false", "hydra.run.dir=again"]) == 0
+    again = {row["metric"]: row for row in Run.open("again").results()}
+    wrote = {
+        row["metric"]: row for row in run.results() if row["split"] == split and not row["metric"].endswith("_gap")
+    }
+    assert again == wrote
+    assert {file: file.read_bytes() for file in run.path.rglob("*") if file.is_file()} == before
+
+
+def test_the_default_folder_of_an_evaluation_names_the_run(here):
+    train("epochs=1")
+    assert main(["eval", "run=run", "figures=false"]) == 0
+    (folder,) = (here / "outputs" / "eval").iterdir()
+    assert "run-test" in folder.name
+    assert Run.open(folder).record["of"] == "run"
+
+
+def test_a_run_that_learned_nothing_is_named_and_still_ends_well(here, capsys):
+    record = train("epochs=1", "optimizer=sgd", "optimizer.lr=1e-9", "optimizer.nesterov=false").record
+    assert record["dead"]
+    assert any("learned nothing: train/loss" in sentence for sentence in record["warnings"])
+    assert "learned nothing" in capsys.readouterr().err
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_leaves_the_evidence(here, capsys):
+    run = train("epochs=5", "optimizer=sgd", "optimizer.lr=1e9", code=1)
+    assert "optimizer.lr" in capsys.readouterr().err
+    assert run.status == "failed"
+    assert "became" in run.record["reason"]
+    assert "became" in (here / "run" / "run.log").read_text()
+
+
+def test_a_second_run_does_not_write_over_the_first(here, capsys):
+    train("epochs=1")
+    assert main(["train", *QUICK, "hydra.run.dir=run"]) == 2
+    assert "already holds a run" in capsys.readouterr().err
+
+
+def test_a_finished_run_can_be_given_more_epochs(here):
+    whole = train("epochs=3")
+    assert main(["train", *QUICK, "figures=false", "hydra.run.dir=part", "epochs=2"]) == 0
+    assert main(["train", "resume=part", "epochs=3"]) == 0
+    timeless = ["seconds", "samples_per_second"]
+    histories = [pd.read_csv(f"{name}/history.csv").drop(columns=timeless) for name in ("run", "part")]
+    pd.testing.assert_frame_equal(*histories, check_exact=True)
+    last = [(here / name / "checkpoints/last/model.safetensors").read_bytes() for name in ("run", "part")]
+    assert last[0] == last[1]
+    assert whole.config["epochs"] == Run.open("part").config["epochs"] == 3
+
+
+def test_a_stranger_whose_config_names_code_is_not_trusted(here, capsys):
+    run = train("epochs=1")
+    config = run.config
+    config["model"] = {"name": "os:system", "command": "touch owned"}
+    (here / "run" / "config.yaml").write_text(yaml.safe_dump(config))
+    for words in (["eval", "run=run"], ["train", "resume=run"]):
+        assert main(words) == 2
+        assert "trust_code=true" in capsys.readouterr().err
+    assert not (here / "owned").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["run=nowhere"], "nowhere is no run folder"),
+        (["run=run", "checkpoint=last"], None),
+        (["run=run", "split=holdout"], "split=holdout"),
+    ],
+)
+def test_eval_says_what_it_cannot_do(here, capsys, words, sentence):
+    train("epochs=1")
+    assert main(["eval", *words, "figures=false"]) == (2 if sentence else 0)
+    if sentence:
+        assert sentence in capsys.readouterr().err
+
+
+def test_a_broken_checkpoint_is_refused(here, capsys):
+    train("epochs=1")
+    file = here / "run" / "checkpoints" / "best" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-8])
+    assert main(["eval", "run=run"]) == 3
+    assert "is not the file that was saved" in capsys.readouterr().err
+    assert not (here / "outputs").exists()
+
+
+def test_data_that_changed_since_are_refused(here, capsys):
+    run = train("epochs=1")
+    record = run.record | {"data": run.record["data"] | {"fingerprint": "0" * 16}}
+    (here / "run" / "run.json").write_text(json.dumps(record))
+    assert main(["train", "resume=run", "epochs=2"]) == 3
+    assert "its fingerprint has changed" in capsys.readouterr().err
