@@ -11,6 +11,7 @@ from cnnrun import config as configs
 from cnnrun.data.loaders import ResidentLoader
 from cnnrun.data.preprocessing import Preprocessing
 from cnnrun.data.splits import Data, Split
+from cnnrun.errors import DataError
 from cnnrun.models.layers import feature_map_size, has_trainable_depthwise, layer_table
 from cnnrun.run import Run
 from cnnrun.tasks.classification import Classification
@@ -101,7 +102,13 @@ def from_run(run: Run, config: dict[str, Any], device: torch.device, checkpoint:
     """
     folder = run.require_checkpoint(checkpoint)
     data = load_data(config, report)
-    data = replace(data, preprocessing=Preprocessing.from_dict(run.preprocessing))
+    stored = run.preprocessing
+    if stored.get("class_names") != list(data.class_names):
+        raise DataError(
+            f"the data set has the classes {', '.join(data.class_names[:10])}, and {run.path} was trained on "
+            f"{stored.get('class_names')}"
+        )
+    data = replace(data, preprocessing=Preprocessing.from_dict(stored))
     experiment = build(config, data, device)
     load_weights(experiment.model, folder)
     return experiment

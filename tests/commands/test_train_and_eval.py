@@ -174,3 +174,11 @@ def test_data_that_changed_since_are_refused(here, capsys):
     (here / "run" / "run.json").write_text(json.dumps(record))
     assert main(["train", "resume=run", "epochs=2"]) == 3
     assert "its fingerprint has changed" in capsys.readouterr().err
+
+
+def test_classes_that_changed_since_are_refused(here, capsys):
+    run = train("epochs=1")
+    stored = run.preprocessing | {"class_names": [*"abcdefghij"]}
+    (here / "run" / "preprocessing.json").write_text(json.dumps(stored))
+    assert main(["eval", "run=run"]) == 3
+    assert "the data set has the classes 0, 1, 2" in capsys.readouterr().err
