@@ -39,33 +39,33 @@ def resolve_device(name: str) -> torch.device:
         ConfigError: if the device asked for is not there, or not once for each process.
     """
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if _has_mps() else "cpu"
+        name = "cuda" if torch.cuda.is_available() else "cpu" if _why_not("mps") else "mps"
+    if complaint := _why_not(name):
+        raise ConfigError(complaint)
     kind, _, number = name.partition(":")
-    if kind == "cuda":
-        return _cuda_device(name, number)
-    if kind == "mps" and not _has_mps():
-        raise ConfigError(f"device={name}: this machine has none; try device=auto")
-    return torch.device(name)
+    return (
+        torch.device("cuda", int(number or os.environ.get("LOCAL_RANK", "0"))) if kind == "cuda" else torch.device(kind)
+    )
 
 
-def _has_mps() -> bool:
-    """Whether there is an Apple GPU, and one process only to use it."""
-    return torch.backends.mps.is_available() and int(os.environ.get("WORLD_SIZE", 1)) == 1
-
-
-def _cuda_device(name: str, number: str) -> torch.device:
+def _why_not(name: str) -> str | None:
+    """What stands against computing on cpu, cuda, cuda:1, ... or mps in each process of this machine."""
+    kind, _, number = name.partition(":")
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     count = torch.cuda.device_count()
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    if int(number or 0) >= count:
-        raise ConfigError(f"device={name}: this machine shows {count} CUDA devices; try device=auto")
-    if number and processes > 1:
-        raise ConfigError(f"device={name}: {processes} processes cannot share one device; take device=cuda")
-    if processes > count:
-        raise ConfigError(
+    if kind == "mps" and not torch.backends.mps.is_available():
+        return f"device={name}: this machine has none; try device=auto"
+    if kind == "cuda" and int(number or 0) >= count:
+        return f"device={name}: this machine shows {count} CUDA devices; try device=auto"
+    if processes > 1 and (kind == "mps" or number):
+        other = "cuda" if number else "cpu"
+        return f"device={name}: {processes} processes cannot share one device; take device={other}"
+    if kind == "cuda" and processes > count:
+        return (
             f"torchrun started {processes} processes here, and this machine shows {count} CUDA devices; "
             f"use --nproc-per-node {count}, or device=cpu"
         )
-    return torch.device("cuda", int(number or os.environ.get("LOCAL_RANK", "0")))
+    return None
 
 
 def resolve_precision(name: str, device: torch.device, *, trainable_depthwise: bool) -> str:

@@ -106,8 +106,11 @@ class Fit:
                 raise self._diverged("train/loss", self._mean(state.loss_sum))
             if wish == Wish.STOP:
                 yield Stopped(progress.epoch + 1, progress.step)
-            if wish:
                 return
+            if wish == Wish.END_EPOCH:
+                break
+        state.loss_sum.item()  # waits for a device that still has steps to do
+        progress.epoch_seconds = before + time.perf_counter() - began
 
     def _wish(self, should_stop: Callable[[], bool]) -> Wish:
         if should_stop():
