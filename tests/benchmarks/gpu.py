@@ -212,7 +212,7 @@ def tutorial_seconds_to_target(data: Data, device: torch.device, workers: int) -
     )
     steps = tutorial.train(model, train, tutorial.adam(model))
     for _ in range(MOST_EPOCHS):
-        for _ in train.loader:
+        for _ in range(len(train.loader)):
             next(steps)
         if tutorial_accuracy(model, val, len(data.val)) >= TARGET:
             return time.perf_counter() - began
