@@ -30,7 +30,8 @@ class Batch:
 class ResidentLoader:
     """A split on a device, raw as it is stored, and its batches in an order that (seed, epoch) alone decides.
 
-    Every sample comes once an epoch; the last batch may be smaller. A rank gets its contiguous share of each batch:
+    Every sample comes once an epoch; the last batch may be smaller. In training a single sample that is left over joins
+    the batch before it, because batch normalisation cannot train on one. A rank gets its contiguous share of each batch:
     shares differ by at most one sample, so one may be empty. Augmentation follows (seed, epoch, sample), mixing
     (seed, epoch, step, rank); neither follows what was loaded before, so an epoch may start at any step.
     """
@@ -69,7 +70,13 @@ class ResidentLoader:
     @property
     def steps(self) -> int:
         """Batches of an epoch."""
-        return -(-self.num_samples // self.batch_size)
+        whole, rest = divmod(self.num_samples, self.batch_size)
+        joins = self.shuffle and whole and rest == 1
+        return whole if joins or not rest else whole + 1
+
+    def samples_until(self, step: int) -> int:
+        """Samples in the batches of an epoch before `step`."""
+        return self.num_samples if step >= self.steps else step * self.batch_size
 
     def batches(self, epoch: int = 0, first_step: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, or what is left of them from `first_step` on."""
@@ -78,8 +85,8 @@ class ResidentLoader:
         if self.augment is not None:
             draws = self.augment.draws(self.num_samples, self.seed, epoch).to(self.device)
         for step in range(first_step, self.steps):
-            begin = step * self.batch_size
-            total = min(self.batch_size, self.num_samples - begin)
+            begin = self.samples_until(step)
+            total = self.samples_until(step + 1) - begin
             share = slice(
                 begin + total * self.rank // self.world_size, begin + total * (self.rank + 1) // self.world_size
             )

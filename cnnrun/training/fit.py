@@ -164,7 +164,7 @@ class Fit:
     @property
     def _seen(self) -> int:
         """Samples of the running epoch so far, over all processes."""
-        return min(self.state.progress.step * self.train.batch_size, self.train.num_samples)
+        return self.train.samples_until(self.state.progress.step)
 
     def _mean(self, summed: Tensor) -> float:
         """Over the samples of the epoch so far, of all processes; all must call it."""

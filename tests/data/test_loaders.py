@@ -160,3 +160,14 @@ def test_a_split_too_large_for_the_device_is_refused_with_a_remedy(monkeypatch: 
         "train takes 10,176 bytes, which cpu does not have free; "
         "take a smaller dataset.image_size, dataset.limit, or device=cpu"
     )
+
+
+@pytest.mark.parametrize(("samples", "sizes"), [(9, [4, 5]), (10, [4, 4, 2]), (8, [4, 4]), (1, [1])])
+def test_a_single_left_over_sample_joins_the_batch_before_it(samples, sizes):
+    split = split_of(samples)
+    preprocessing = fit_preprocessing(split.inputs, "unit")
+    loader = ResidentLoader(split, preprocessing, batch_size=4, device="cpu", shuffle=True)
+    assert [len(batch.targets) for batch in loader.batches()] == sizes
+    assert [loader.samples_until(step) for step in range(len(sizes) + 1)] == [
+        sum(sizes[:k]) for k in range(len(sizes) + 1)
+    ]
