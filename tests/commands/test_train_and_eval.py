@@ -182,3 +182,26 @@ def test_classes_that_changed_since_are_refused(here, capsys):
     (here / "run" / "preprocessing.json").write_text(json.dumps(stored))
     assert main(["eval", "run=run"]) == 3
     assert "the data set has the classes 0, 1, 2" in capsys.readouterr().err
+
+
+def test_a_sweep_marks_the_job_that_val_chose_and_skips_what_is_finished(here, capsys):
+    words = ["train", "-m", *QUICK, "figures=false", "epochs=2", "optimizer.lr=0.0001,0.01", "sweep=lr"]
+    assert main(words) == 0
+    table = pd.read_csv(here / "outputs/sweeps/lr/sweep.csv")
+    assert list(table["optimizer.lr"]) == [0.0001, 0.01]
+    assert table["val/accuracy"].idxmax() == table.index[table["chosen"] == "*"][0]
+    assert "test/accuracy" in table
+    histories = {file: file.stat().st_mtime_ns for file in here.glob("outputs/sweeps/lr/*/history.csv")}
+    assert len(histories) == 2
+    capsys.readouterr()
+    assert main(words) == 0
+    assert {file: file.stat().st_mtime_ns for file in histories} == histories
+    assert "val/accuracy" in capsys.readouterr().out
+
+
+def test_a_job_that_fails_leaves_the_others_and_the_exit_code_says_so(here, capsys):
+    words = ["optimizer=sgd", "optimizer.lr=1e9,0.01", "epochs=2", "sweep=lr"]
+    assert main(["train", "-m", *QUICK, "figures=false", *words]) == 4
+    table = pd.read_csv(here / "outputs/sweeps/lr/sweep.csv")
+    assert list(table["status"]) == ["failed", "finished"]
+    assert "became" in table["error"][0]
