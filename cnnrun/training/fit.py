@@ -130,7 +130,7 @@ class Fit:
         """One optimizer step."""
         state, progress = self.state, self.state.progress
         seed_dropout(seed_of(self.plan.seed, progress.epoch, progress.step, distributed.rank()), self.compute.device)
-        state.set_lr()
+        state.set_lr(progress.updates)
         with self.compute.autocast():
             outputs = self._forward(batch.inputs)
         loss = self.task.loss(outputs, batch.targets)

@@ -64,12 +64,11 @@ class State:
         """The model that is validated and kept as best: the moving average where there is one."""
         return self.average.model if self.average else self.model
 
-    def set_lr(self) -> float:
-        """Give the optimizer the learning rate of the coming step, and return it (of the first group)."""
-        factor = self.schedule.lr_factor(self.progress.updates)
+    def set_lr(self, step: int) -> None:
+        """Give the optimizer the learning rate of a step, 0 for the first."""
+        factor = self.schedule.lr_factor(step)
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
-        return float(self.optimizer.param_groups[0]["lr"])
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """File stem -> name -> tensor. All processes must call it: their sums over the running epoch are gathered."""
@@ -109,6 +108,8 @@ class State:
             self.schedule.load_state_dict(values["schedule"])
             self.scaler.load_state_dict(values["scaler"])
             self.progress = Progress(**values["progress"])
+            # That of the step before: an epoch of which no step is left still records it.
+            self.set_lr(max(self.progress.updates - 1, 0))
         except (KeyError, RuntimeError, TypeError, IndexError) as error:
             raise DataError(f"the checkpoint does not fit this model: {error}") from error
 

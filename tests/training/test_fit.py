@@ -16,7 +16,7 @@ from cnnrun.training.device import Compute
 from cnnrun.training.fit import Fit, Plan, predict
 from cnnrun.training.optimizers import adam, sgd
 from cnnrun.training.records import Epoch, Stopped
-from cnnrun.training.schedules import Plateau, constant
+from cnnrun.training.schedules import Plateau, constant, cosine
 from cnnrun.training.state import State
 
 CPU = Compute(torch.device("cpu"), "fp32", channels_last=False, compile=False)
@@ -125,6 +125,20 @@ def test_a_training_stopped_at_any_step_and_resumed_ends_with_the_same_bytes(blo
     for stem, named in whole.state.tensors().items():
         for name, value in named.items():
             assert torch.equal(value, second.state.tensors()[stem][name]), f"{stem} {name}"
+
+
+def test_a_training_stopped_after_the_last_step_of_an_epoch_records_the_same_learning_rate(blob_data):
+    def fit_with_cosine():
+        fit = simple_fit(blob_data)
+        fit.state.schedule = cosine(12, 4, warmup_epochs=0.0, final_factor=0.0)
+        return fit
+
+    expected = [epoch.lr for epoch in epochs_of(fit_with_cosine())]
+    counter = itertools.count(1)
+    first, second = fit_with_cosine(), fit_with_cosine()
+    assert list(first.run(lambda: next(counter) >= 4)) == [Stopped(epoch=1, step=4)]
+    second.state.load(first.state.tensors(), copy.deepcopy(first.state.values()))
+    assert [epoch.lr for epoch in epochs_of(second)] == expected
 
 
 def test_frozen_weights_do_not_move(blob_data):
