@@ -1,13 +1,14 @@
 """Wires data, task, model and training together, from a config; what `train` and `eval` both need."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from cnnrun import config as configs
+from cnnrun.data.downloads import Report
 from cnnrun.data.loaders import ResidentLoader
 from cnnrun.data.preprocessing import Preprocessing
 from cnnrun.data.splits import Data, Split
@@ -22,10 +23,8 @@ from cnnrun.training.state import State
 from cnnrun.values import Shape
 
 EVALUATION_BYTES = 1 << 28
-"""Of the largest activation of a batch that is only evaluated (fp32): large batches are fast, up to what caches hold."""
-
-Report = Callable[..., None]
-"""Takes (done, total, what) while something is downloaded."""
+"""Of the largest activation of a batch that is only evaluated, in fp32: large batches are fast, up to what caches hold.
+"""
 
 
 @dataclass(frozen=True)
@@ -114,10 +113,17 @@ def from_run(run: Run, config: dict[str, Any], device: torch.device, checkpoint:
     return experiment
 
 
-def load_weights(model: nn.Module, checkpoint: Any) -> None:
-    """Put a checkpoint's weights into the model: the moving average, where the checkpoint holds one."""
+def load_weights(model: nn.Module, checkpoint: Path) -> None:
+    """Put a checkpoint's weights into the model: the moving average, where the checkpoint holds one.
+
+    Raises:
+        DataError: if they belong to another model.
+    """
     tensors, _ = checkpoints.read(checkpoint)
-    model.load_state_dict(tensors.get("average", tensors["model"]))
+    try:
+        model.load_state_dict(tensors["average" if "average" in tensors else "model"])
+    except (KeyError, RuntimeError) as error:
+        raise DataError(f"checkpoint {checkpoint} does not fit this model: {error}") from error
 
 
 def prepare_training(config: dict[str, Any], experiment: Experiment) -> Fit:
@@ -153,8 +159,8 @@ def _shrunk_to_nothing(model: nn.Module, input_shape: Shape) -> list[str]:
     if size is None or any(cells > 1 for cells in size):
         return []
     return [
-        f"features pooled to {'×'.join(str(cells) for cells in size)}: pooling and strides leave nothing of where things "
-        "are in the image; use fewer of them, or a larger dataset.image_size"
+        f"features pooled to {'×'.join(str(cells) for cells in size)}: pooling and strides leave nothing of where "
+        "things are in the image; use fewer of them, or a larger dataset.image_size"
     ]
 
 

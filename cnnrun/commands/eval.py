@@ -5,7 +5,6 @@ from typing import Any
 from cnnrun import config as configs
 from cnnrun import console, experiment, provenance, report
 from cnnrun.config import Invocation
-from cnnrun.errors import DataError
 from cnnrun.run import Run
 from cnnrun.settings import EvalSettings
 from cnnrun.tables import RESULTS
@@ -17,7 +16,7 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
 
     Raises:
         ConfigError: if there is no such run or checkpoint, or its settings cannot be trusted.
-        DataError: if its checkpoint is broken, or its data set is missing or has changed.
+        DataError: if its checkpoint is broken, or its data set is missing or has other classes.
     """
     settings = configs.bind(EvalSettings, config)
     source = Run.open(settings.run)
@@ -26,6 +25,9 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
     prepare(device, reproducibility=stored["reproducibility"], threads=stored["threads"])
     with console.downloads() as progress:
         parts = experiment.from_run(source, stored, device, settings.checkpoint, progress)
+    fingerprint = parts.data.fingerprint()
+    if source.record.get("data", {}).get("fingerprint") != fingerprint:
+        console.warn(f"the data set is not the one that {source.path} was trained on: its fingerprint has changed")
     split = getattr(parts.data, settings.split)
     outputs = report.judge(parts, [split], settings.batch_size)[split.name]
     rows = parts.task.results(outputs, split.targets, split.name)
@@ -35,7 +37,7 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
         command="eval",
         of=str(source.path),
         versions=provenance.versions(),
-        data={"fingerprint": parts.data.fingerprint()},
+        data={"fingerprint": fingerprint},
     )
     run.write_rows(RESULTS, rows)
     report.write_tables(run, parts, split, outputs)
@@ -52,5 +54,4 @@ def _stored_config(source: Run, settings: EvalSettings) -> dict[str, Any]:
     configs.check("train", config, trusted=settings.trust_code)
     asked = {"device": settings.device, "precision": settings.precision, "threads": settings.threads}
     changes = {name: value for name, value in asked.items() if value is not None}
-    kept = {"precision": source.record.get("precision", config["precision"]), "offline": settings.offline}
-    return config | kept | changes
+    return config | {"offline": settings.offline} | changes

@@ -1,5 +1,6 @@
 """`cnnrun train`: one training, from its config to its folder of tables, pictures and checkpoints."""
 
+import shlex
 import traceback
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -39,12 +40,16 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
         with console.downloads() as progress:
             data = distributed.first_then_others(lambda: experiment.load_data(config, progress))
         parts = experiment.build(config, data, device)
+        config = config | {"precision": parts.compute.precision}
         fit = experiment.prepare_training(config, parts)
         run = _resumed(config, settings, parts, fit) if settings.resume else _created(config, invocation, parts)
         with _recorded(run), Signals() as signals:
+            run.write_preprocessing(parts.data.preprocessing.to_dict() | {"class_names": list(parts.data.class_names)})
             _train(run, fit, signals)
             signals.interrupt_at_once()
-            _finish(run, parts, fit, figures=settings.figures)
+            results = _finish(run, parts, fit, figures=settings.figures)
+    if results:
+        console.results(results, run.path)
 
 
 def _created(config: dict[str, Any], invocation: Invocation, parts: Experiment) -> Run:
@@ -56,11 +61,9 @@ def _created(config: dict[str, Any], invocation: Invocation, parts: Experiment) 
         "overrides": invocation.overrides,
         "seed": config["seed"],
     }
-    run = distributed.first_then_others(
+    return distributed.first_then_others(
         lambda: Run.create(folder, config, writes=distributed.is_first(), **names, **facts)
     )
-    run.write_preprocessing(parts.data.preprocessing.to_dict() | {"class_names": list(parts.data.class_names)})
-    return run
 
 
 def _resumed(config: dict[str, Any], settings: TrainSettings, parts: Experiment, fit: Fit) -> Run:
@@ -112,7 +115,8 @@ def _recorded(run: Run) -> Iterator[None]:
     except Interrupted as error:
         with suppress(CnnrunError):
             run.update(status="interrupted", reason=str(error))
-        raise Interrupted(f"{error}; go on with: cnnrun train resume={run.path}", error.signum) from error
+        again = shlex.quote(f"resume={run.path}")
+        raise Interrupted(f"{error}; go on with: cnnrun train {again}", error.signum) from error
     except BaseException as error:
         run.log(str(error) if isinstance(error, CnnrunError) else traceback.format_exc())
         with suppress(CnnrunError):
@@ -162,21 +166,20 @@ def _save_last(run: Run, fit: Fit) -> None:
     run.save_checkpoint("last", fit.state.tensors(), fit.state.values())
 
 
-def _finish(run: Run, parts: Experiment, fit: Fit, *, figures: bool) -> None:
-    """Judge the best weights on every split; test is read here, once."""
+def _finish(run: Run, parts: Experiment, fit: Fit, *, figures: bool) -> list[dict[str, Any]]:
+    """Judge the best weights on every split; test is read here, once. Returns what `_report` does, in one process."""
     weights, _ = distributed.on_first(lambda: checkpoints.read(run.require_checkpoint("best")))
     parts.model.load_state_dict(weights["model"])
     data = parts.data
     outputs = report.judge(parts, [data.train, data.val, data.test])
     stopped = fit.reason_to_end()
-    if distributed.is_first():
-        _report(run, parts, fit, outputs, stopped, figures=figures)
+    return _report(run, parts, fit, outputs, stopped, figures=figures) if distributed.is_first() else []
 
 
 def _report(
     run: Run, parts: Experiment, fit: Fit, outputs: dict[str, Tensor], stopped: str | None, *, figures: bool
-) -> None:
-    """Write and show what people read."""
+) -> list[dict[str, Any]]:
+    """Write what people read, say what deserves a look, and return the rows of results.csv."""
     task, data, progress = parts.task, parts.data, fit.state.progress
     splits = (data.train, data.val, data.test)
     rows = {split.name: task.results(outputs[split.name], split.targets, split.name) for split in splits}
@@ -207,4 +210,4 @@ def _report(
         console.warn(sentence)
     for sentence in notes:
         console.note(sentence)
-    console.results(results, run.path)
+    return results

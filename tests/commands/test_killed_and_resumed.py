@@ -88,7 +88,7 @@ def test_after_sigkill_in_the_middle_of_an_epoch(whole, tmp_path):
 
 def test_after_sigkill_before_the_first_epoch_was_done(whole, tmp_path):
     process = start(*EVERYTHING, "hydra.run.dir=run", cwd=tmp_path)
-    while not (tmp_path / "run" / "preprocessing.json").exists():
+    while not (tmp_path / "run" / "run.json").exists():
         time.sleep(0.01)
     process.kill()
     process.communicate()

@@ -1,6 +1,7 @@
 """`train` and `eval` from end to end, on a few digits. `pytest tests/commands`"""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -122,8 +123,8 @@ def test_a_second_run_does_not_write_over_the_first(here, capsys):
 
 
 def test_a_finished_run_can_be_given_more_epochs(here):
-    whole = train("epochs=3")
-    assert main(["train", *QUICK, "figures=false", "hydra.run.dir=part", "epochs=2"]) == 0
+    whole = train("epochs=3", "scheduler=constant")
+    assert main(["train", *QUICK, "figures=false", "hydra.run.dir=part", "epochs=2", "scheduler=constant"]) == 0
     assert main(["train", "resume=part", "epochs=3"]) == 0
     timeless = ["seconds", "samples_per_second"]
     histories = [pd.read_csv(f"{name}/history.csv").drop(columns=timeless) for name in ("run", "part")]
@@ -174,6 +175,50 @@ def test_data_that_changed_since_are_refused(here, capsys):
     (here / "run" / "run.json").write_text(json.dumps(record))
     assert main(["train", "resume=run", "epochs=2"]) == 3
     assert "its fingerprint has changed" in capsys.readouterr().err
+
+
+def test_an_evaluation_warns_of_data_that_changed_since(here, capsys):
+    run = train("epochs=1")
+    assert main(["eval", "run=run", "figures=false"]) == 0
+    assert "fingerprint" not in capsys.readouterr().err
+    record = run.record | {"data": run.record["data"] | {"fingerprint": "0" * 16}}
+    (here / "run" / "run.json").write_text(json.dumps(record))
+    assert main(["eval", "run=run", "figures=false"]) == 0
+    assert "warning: the data set is not the one that run was trained on" in capsys.readouterr().err
+
+
+def test_weights_of_another_model_are_refused(here, capsys):
+    config = train("epochs=1").config
+    config["model"]["hidden"] = [17]
+    (here / "run" / "config.yaml").write_text(yaml.safe_dump(config))
+    assert main(["eval", "run=run"]) == 3
+    assert "checkpoint run/checkpoints/best does not fit this model" in capsys.readouterr().err
+
+
+def test_a_run_killed_before_it_had_written_anything_but_its_record_ends_with_all_files(here):
+    run = train("epochs=1")
+    there = sorted(run.path.rglob("*"))
+    for entry in run.path.iterdir():
+        if entry.name not in ("config.yaml", "run.json", ".lock"):
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    assert main(["train", "resume=run"]) == 0
+    assert sorted(run.path.rglob("*")) == there
+    assert main(["eval", "run=run", "figures=false"]) == 0
+
+
+def test_a_reader_that_has_gone_does_not_make_a_finished_run_a_failed_one(here, monkeypatch):
+    def gone(*_):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("cnnrun.console.results", gone)
+    monkeypatch.setattr("os.dup2", lambda *_: None)
+    assert train("epochs=1", code=1).status == "finished"
+
+
+def test_the_config_of_a_run_says_which_precision_auto_came_to(here, monkeypatch):
+    monkeypatch.setattr("cnnrun.training.device.multiplies_bf16", lambda device: True)
+    run = train("epochs=1")
+    assert run.config["precision"] == run.record["precision"] == "bf16"
 
 
 def test_classes_that_changed_since_are_refused(here, capsys):
