@@ -31,8 +31,8 @@ class ResidentLoader:
     """A split on a device, raw as it is stored, and its batches in an order that (seed, epoch) alone decides.
 
     Every sample comes once an epoch; the last batch may be smaller. In training a single sample that is left over joins
-    the batch before it, because batch normalisation cannot train on one. A rank gets its contiguous share of each batch:
-    shares differ by at most one sample, so one may be empty. Augmentation follows (seed, epoch, sample), mixing
+    the batch before it, because batch normalisation cannot train on one. A rank gets its contiguous share of each
+    batch: shares differ by at most one sample, so one may be empty. Augmentation follows (seed, epoch, sample), mixing
     (seed, epoch, step, rank); neither follows what was loaded before, so an epoch may start at any step.
     """
 
