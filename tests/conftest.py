@@ -4,6 +4,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import signal
+from collections.abc import Iterator
+
 import pytest
 import torch
 
@@ -59,3 +62,12 @@ def toy(tmp_path, monkeypatch):
     toy_parts.CALLS.clear()
     toy_parts.ENDS.clear()
     return toy_parts
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_works() -> Iterator[None]:
+    """A shell starts what it runs in the background with SIGINT ignored, and programs that tests start inherit that."""
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
