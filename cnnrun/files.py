@@ -31,8 +31,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
     """Let `fill` write files into a fresh folder, then put that folder in the place of `path`.
 
-    A folder that is not empty cannot be replaced in one step, so the old one stands aside for a moment;
-    `recover_folder` brings it back if the process died in between.
+    A folder that is not empty cannot be replaced in one step, so the old one stands aside for a moment; `to_read`
+    finds it there, also if the process died in between.
 
     Raises:
         CnnrunError: as write_bytes.
@@ -51,14 +51,17 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
         shutil.rmtree(_aside(path), ignore_errors=True)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        recover_folder(path)
+        if to_read(path) != path:
+            os.rename(_aside(path), path)
         raise CnnrunError(f"could not write {path}: {error.strerror}; what was there before is unchanged") from error
 
 
-def recover_folder(path: Path) -> None:
-    """Bring back the folder that `write_folder` had put aside, if the new one never arrived."""
-    if not path.exists() and _aside(path).exists():
-        os.rename(_aside(path), path)
+def to_read(path: Path) -> Path:
+    """Where the folder `path` is: `write_folder` may have put the old one aside before the new one arrived.
+
+    It is left there: a reader that moved it could stand in the way of a process that is writing.
+    """
+    return _aside(path) if not path.exists() and _aside(path).exists() else path
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -13,7 +13,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from cnnrun.errors import CnnrunError, ConfigError, DataError
-from cnnrun.files import recover_folder, remove_leftovers, write_bytes
+from cnnrun.files import remove_leftovers, to_read, write_bytes
 from cnnrun.tables import HISTORY, RESULTS, Table
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ RECORD = "run.json"
 PREPROCESSING = "preprocessing.json"
 LOG = "run.log"
 LOCK = ".lock"
+WRITTEN_INTO = (LOCK, LOG, "checkpoints", "tables", "figures")
+"""What is not replaced as a whole."""
 TOP_TABLES = (HISTORY.name, RESULTS.name)
 """Tables beside config.yaml; all others lie in tables/."""
 
@@ -46,7 +48,7 @@ class Run:
         """Make the directory and write its config and its record (status "running").
 
         Raises:
-            ConfigError: if a run is already there.
+            ConfigError: if a run is already there, or files that are not a run's.
         """
         run = cls(path, writes=writes)
         if not writes:
@@ -54,6 +56,7 @@ class Run:
         if run._file(RECORD).exists():
             raise ConfigError(f"{path} already holds a run; name another folder, or go on with it: resume={path}")
         run._make_folder()
+        run._refuse_others_files()
         run.lock()
         run.write_config(config)
         run.update(status="running", started=time.strftime("%Y-%m-%dT%H:%M:%S%z"), **record)
@@ -77,9 +80,13 @@ class Run:
     def config(self) -> dict[str, Any]:
         """The resolved config, plain values."""
         try:
-            config = yaml.safe_load(self._file(CONFIG).read_text())
-        except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+            text = self._file(CONFIG).read_text()
+            aliases = any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader))
+            config = None if aliases else yaml.safe_load(text)
+        except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
             raise ConfigError(f"{self._file(CONFIG)} cannot be read: {error}") from error
+        if aliases:  # a few lines of them can stand for endless values
+            raise ConfigError(f"{self._file(CONFIG)} is no config: it has a reference (*name) in the place of a value")
         if not isinstance(config, dict):
             raise ConfigError(
                 f"{self._file(CONFIG)} is no config: it holds {type(config).__name__}, not keys and values"
@@ -118,9 +125,7 @@ class Run:
         return self.path / "checkpoints" / name
 
     def has_checkpoint(self, name: str) -> bool:
-        folder = self.checkpoint(name)
-        recover_folder(folder)
-        return folder.is_dir()
+        return to_read(self.checkpoint(name)).is_dir()
 
     def require_checkpoint(self, name: str) -> Path:
         """The same, for one that must exist.
@@ -144,10 +149,13 @@ class Run:
         """Hold the directory until this process ends, so that two cannot write it.
 
         Raises:
-            ConfigError: if another process holds it.
+            ConfigError: if another process holds it, or it leads elsewhere.
         """
         if not self._writes:
             return
+        links = [name for name in WRITTEN_INTO if self._file(name).is_symlink()]
+        if links:  # in a stranger's run it may point at anything
+            raise ConfigError(f"{self._file(links[0])} is a link; a run is written in its own folder only")
         try:
             self._lock.acquire()
         except Timeout as error:
@@ -209,6 +217,12 @@ class Run:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CnnrunError(f"could not make the folder {self.path}: {error.strerror}") from error
+
+    def _refuse_others_files(self) -> None:
+        """A process that was killed as it began may have left a config."""
+        others = sorted(entry.name for entry in self.path.iterdir() if entry.name != CONFIG and entry.name[0] != ".")
+        if others:
+            raise ConfigError(f"{self.path} holds other files ({', '.join(others[:3])}); name a new folder for the run")
 
     def _read_json(self, name: str) -> dict[str, Any]:
         try:

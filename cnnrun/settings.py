@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from cnnrun.values import Fraction
 
@@ -11,6 +11,9 @@ Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda|cuda:\d+|mps)$", descrip
 """Where tensors live. That the machine has it is checked when it is used."""
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+"""What torch takes."""
 
 FolderName = Annotated[
     str, Field(pattern=r"^[\w=+,-][\w.=+,-]*$", description="a name of letters, digits and . _ = + , - without folders")
@@ -24,7 +27,7 @@ Path = Annotated[str, Field(min_length=1)]
 class TrainSettings:
     """What `cnnrun train` takes beside its groups; the defaults stand in conf/train.yaml."""
 
-    seed: NonNegativeInt
+    seed: Seed
     epochs: PositiveInt
     max_seconds: PositiveFloat | None
     batch_size: PositiveInt

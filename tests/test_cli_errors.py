@@ -77,6 +77,7 @@ WRONG = {
     "train epochs=null": "epochs=null: must be a whole number",
     "train epochs=ten": "epochs=ten: must be a whole number",
     "train seed=-1": "seed=-1: must be 0 or more",
+    "train seed=99999999999999999999": "seed=99999999999999999999: must be less than 9.22337e+18",
     "train ema=1.0": "ema=1.0: must be less than 1",
     "train optimizer.lr=fast": "optimizer.lr=fast: must be a number",
     "train optimizer.lr=-1": "optimizer.lr=-1: must be greater than 0",

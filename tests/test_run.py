@@ -41,13 +41,41 @@ def test_a_run_is_never_written_over(run):
         Run.create(run.path, CONFIG)
 
 
+def test_a_folder_with_files_of_others_is_not_written_into(tmp_path):
+    for name in ("notes.txt", ".notes.txt.0123abcd.tmp", "config.yaml"):
+        (tmp_path / name).write_text("a user's own")
+    with pytest.raises(ConfigError, match=r"holds other files \(notes\.txt\); name a new folder for the run"):
+        Run.create(tmp_path, CONFIG)
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["a user's own"] * 3
+
+
+@pytest.mark.parametrize("name", [".lock", "run.log", "checkpoints"])
+def test_a_run_that_leads_elsewhere_is_not_written(run, tmp_path, name):
+    run.close()
+    (tmp_path / "elsewhere").write_text("a user's own")
+    (run.path / name).unlink(missing_ok=True)
+    (run.path / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match=f"{re.escape(name)} is a link"):
+        Run.open(run.path).lock()
+    assert (tmp_path / "elsewhere").read_text() == "a user's own"
+
+
 def test_a_folder_that_holds_no_run_is_refused_with_the_runs_nearby(run, tmp_path):
     with pytest.raises(ConfigError, match=f"is no run folder .*runs there: {re.escape(str(run.path))}"):
         Run.open(tmp_path / "rnu")
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"- a\n- b\n", b"a: [1\n", b"\xff\xfe", b"!!python/object/apply:os.system [true]"]
+    "content",
+    [
+        b"",
+        b"- a\n- b\n",
+        b"a: [1\n",
+        b"\xff\xfe",
+        b"!!python/object/apply:os.system [true]",
+        b"a: &a [*a]\n",
+        b"a: " + b"[" * 5000,
+    ],
 )
 def test_a_config_of_rubbish_is_refused(run, content):
     (run.path / "config.yaml").write_bytes(content)

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cnnrun.errors import DataError
-from cnnrun.files import recover_folder, write_folder
+from cnnrun.files import to_read, write_folder
 
 MANIFEST = "manifest.json"
 VALUES = "state.json"
@@ -43,7 +43,7 @@ def read(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
     Raises:
         DataError: if a file is missing, was changed, or cannot be read.
     """
-    recover_folder(folder)
+    folder = to_read(folder)
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         for name, digest in manifest.items():

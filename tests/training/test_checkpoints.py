@@ -63,3 +63,7 @@ def test_rubbish_with_a_right_checksum_is_refused(folder):
 def test_one_that_was_put_aside_when_the_process_died_is_found_again(folder):
     folder.rename(folder.with_name(".last.old"))
     assert checkpoints.read(folder)[1]["epoch"] == 3
+    assert not folder.exists(), "a reader moves nothing: another process may be about to"
+    checkpoints.write(folder, TENSORS, {"epoch": 4})
+    assert checkpoints.read(folder)[1]["epoch"] == 4
+    assert [entry.name for entry in folder.parent.iterdir()] == ["last"]
