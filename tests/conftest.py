@@ -1,11 +1,10 @@
 """What several test files share: a small data set that a small network can learn, and a toy command line."""
 
 import shutil
-from dataclasses import replace
-from pathlib import Path
-
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch

@@ -94,7 +94,7 @@ def test_a_command_gets_plain_values_and_its_folder(toy):
         "model": "cnn_wide",
         "task": "classification",
         "optimizer": "adam",
-        "scheduler": "constant",
+        "scheduler": "cosine",
     }
     assert invocation.overrides == ["model=cnn_wide", "optimizer.lr=1e-2", "epochs=3"]
     assert invocation.sweep is False

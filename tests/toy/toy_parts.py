@@ -62,7 +62,7 @@ def sgd(parameters, *, lr: PositiveFloat, momentum: Probability):
     return lr, momentum
 
 
-def constant(total_steps, steps_per_epoch, *, warmup_epochs: NonNegativeInt):
+def cosine(total_steps, steps_per_epoch, *, warmup_epochs: NonNegativeInt):
     return total_steps
 
 
@@ -71,7 +71,7 @@ AUGMENTS = {"batch": "toy_parts:augment"}
 MODELS = {"cnn": "toy_parts:CNN", "mlp": "toy_parts:MLP"}
 TASKS = {"classification": "toy_parts:task"}
 OPTIMIZERS = {"adam": "toy_parts:adam", "sgd": "toy_parts:sgd"}
-SCHEDULERS = {"constant": "toy_parts:constant"}
+SCHEDULERS = {"cosine": "toy_parts:cosine"}
 
 
 def train(config, invocation):
