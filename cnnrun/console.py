@@ -3,7 +3,6 @@
 On a terminal rich draws it; in a pipe or a log file it is plain lines, never wrapped, without escape codes.
 """
 
-import logging
 import math
 import os
 import sys
@@ -28,24 +27,6 @@ def note(sentence: str) -> None:
 def warn(sentence: str) -> None:
     """Tell on stderr that something deserves a look."""
     note(f"warning: {sentence}")
-
-
-class StderrHandler(logging.Handler):
-    """Log records as plain lines on stderr, above a live display where there is one.
-
-    Not rich's handler, which wraps at 80 columns in a pipe; nor logging.StreamHandler, which keeps the stream that it
-    was made with and so would write into the display.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            note(self.format(record))
-        except Exception:
-            self.handleError(record)
 
 
 class Display:

@@ -1,6 +1,5 @@
 """What a person sees: plain lines in a pipe, a live display on a terminal. `pytest tests/test_console.py`"""
 
-import logging
 import math
 import os
 import re
@@ -198,17 +197,6 @@ def test_downloads_draw_a_bar_on_a_terminal() -> None:
     assert "images.gz" in seen
     assert "1.0 of 10.0 MB" in seen
     assert "━" in seen
-
-
-def test_log_records_are_whole_lines_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    logger = logging.getLogger("test_console")
-    handler = console.StderrHandler()
-    logger.addHandler(handler)
-    try:
-        logger.warning("a long line %s", "x" * 200)
-    finally:
-        logger.removeHandler(handler)
-    assert capsys.readouterr().err == f"WARNING: a long line {'x' * 200}\n"
 
 
 def test_importing_the_console_loads_nothing_heavy() -> None:
