@@ -2,7 +2,7 @@
 
 import signal
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Any, Self
 
 from cnnrun.errors import Interrupted
 
@@ -16,7 +16,7 @@ class Signals:
     def __init__(self) -> None:
         self.received: int | None = None
         self._at_once = False
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Any] = {}
 
     @property
     def number(self) -> int:
@@ -36,7 +36,7 @@ class Signals:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for signum, handler in self._before.items():
-            signal.signal(signum, handler)  # type: ignore[arg-type]
+            signal.signal(signum, handler)
 
     def interrupt_at_once(self) -> None:
         """From now on a signal raises Interrupted wherever the program is.

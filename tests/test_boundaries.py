@@ -28,7 +28,7 @@ OWNERS = {
     "rich": {"console"},
     "matplotlib": {"plots"},
     "safetensors": {"training"},
-    "filelock": {"run", "data"},
+    "filelock": {"run"},
     "sklearn": {"data"},
     "torchvision": {"data", "models"},
 }

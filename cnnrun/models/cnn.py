@@ -10,10 +10,9 @@ from torch import Tensor, nn
 
 from cnnrun.errors import ConfigError
 from cnnrun.models.blocks import ACTIVATIONS, MONOTONE, Activation, Init, dense_blocks, initialise
-from cnnrun.models.spatial import SizeTrace, SpatialLayers, padding_of, spatial_layers
+from cnnrun.models.spatial import Padding, SizeTrace, SpatialLayers, padding_of, spatial_layers
 from cnnrun.values import Probability, Shape
 
-Padding = Literal["same", "valid"]
 Pooling = Literal["max", "avg", "sum", "none"]
 BatchNorm = Literal["before", "after", "none"]
 

@@ -8,11 +8,10 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from cnnrun.errors import ConfigError
-from cnnrun.models.spatial import SizeTrace, SpatialLayers, padding_of, spatial_layers
+from cnnrun.models.spatial import Padding, SizeTrace, SpatialLayers, padding_of, spatial_layers
 from cnnrun.values import Shape
 
 Kind = Literal["basic", "bottleneck"]
-Padding = Literal["same", "valid"]
 
 EXPANSION: dict[str, int] = {"basic": 1, "bottleneck": 4}
 """Channels that leave a block, for each of its width."""

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cnnrun.errors import ConfigError
 from cnnrun.values import Shape
+
+Padding = Literal["same", "valid"]
 
 
 class SumPool(nn.Module):
@@ -66,7 +69,7 @@ def size_text(size: Shape) -> str:
     return "x".join(map(str, size))
 
 
-def padding_of(padding: str, kernel_size: int, setting: str) -> int:
+def padding_of(padding: Padding, kernel_size: int, setting: str) -> int:
     """Cells to add on each side: none for `valid`, half the kernel for `same`.
 
     Raises:

@@ -10,7 +10,7 @@ from torch import nn
 class Average:
     """A copy of the model that follows it: average = decay * average + (1 - decay) * weights, after each step.
 
-    The decay grows from 0.1 to its final value, as (1 + step) / (10 + step), so that short runs are not held back by
+    The decay grows from 2 / 11 to its final value, as (1 + step) / (10 + step), so that short runs are not held back by
     their first weights. Buffers (BatchNorm's statistics) are copied. Frozen weights do not move.
     """
 

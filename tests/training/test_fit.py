@@ -195,6 +195,8 @@ def test_the_gradient_is_clipped_to_the_norm_asked_for(blob_data):
     start = network()
     moved = torch.cat([(a - b).flatten() for a, b in zip(clipped.parameters(), start.parameters(), strict=True)])
     assert moved.norm().item() == pytest.approx(1e-3, rel=1e-3)
+    unclipped = torch.cat([(a - b).flatten() for a, b in zip(free.parameters(), start.parameters(), strict=True)])
+    assert unclipped.norm().item() > 0.01
 
 
 def test_the_moving_average_follows_its_formula(blob_data):
