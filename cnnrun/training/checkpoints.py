@@ -26,10 +26,7 @@ def write(folder: Path, tensors: dict[str, dict[str, Tensor]], values: dict[str,
 
     def fill(target: Path) -> None:
         for stem, named in tensors.items():
-            save_file(
-                {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()},
-                target / f"{stem}.safetensors",
-            )
+            save_file(_separate(named), target / f"{stem}.safetensors")
         (target / VALUES).write_text(json.dumps(values, indent=1))
         manifest = {file.name: _sha256(file) for file in sorted(target.iterdir())}
         (target / MANIFEST).write_text(json.dumps(manifest, indent=1))
@@ -53,6 +50,18 @@ def read(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
         return tensors, json.loads((folder / VALUES).read_text())
     except (OSError, ValueError, AttributeError, SafetensorError) as error:
         raise DataError(f"checkpoint {folder} cannot be read: {error}") from error
+
+
+def _separate(named: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the CPU, contiguous, each with memory of its own: safetensors refuses weights that are tied."""
+    separate: dict[str, Tensor] = {}
+    taken: set[int] = set()
+    for name, tensor in named.items():
+        tensor = tensor.detach().cpu().contiguous()
+        memory = tensor.untyped_storage().data_ptr()
+        separate[name] = tensor.clone() if memory in taken else tensor
+        taken.add(memory)
+    return separate
 
 
 def _sha256(file: Path) -> str:

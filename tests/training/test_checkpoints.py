@@ -24,6 +24,14 @@ def test_what_was_written_is_read_to_the_bit(folder):
         assert torch.equal(tensors["model"][name], value)
 
 
+def test_weights_that_are_tied_are_written_twice(tmp_path):
+    weight = torch.arange(6.0)
+    checkpoints.write(tmp_path / "last", {"model": {"a": weight, "b": weight}}, {})
+    named = checkpoints.read(tmp_path / "last")[0]["model"]
+    assert torch.equal(named["a"], weight)
+    assert torch.equal(named["b"], weight)
+
+
 def test_a_checkpoint_is_safetensors_and_json_and_nothing_else(folder):
     assert sorted(file.name for file in folder.iterdir()) == ["manifest.json", "model.safetensors", "state.json"]
 
