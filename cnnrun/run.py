@@ -4,15 +4,16 @@ import csv
 import io
 import json
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 from filelock import FileLock, Timeout
 
-from cnnrun.errors import CnnrunError, ConfigError, DataError
+from cnnrun.errors import CnnrunError, ConfigError, DataError, Interrupted
 from cnnrun.files import remove_leftovers, to_read, write_bytes
 from cnnrun.tables import HISTORY, RESULTS, Table
 
@@ -166,6 +167,28 @@ class Run:
         """Let go of the lock."""
         self._lock.release()
 
+    @contextmanager
+    def recorded(self, advice: str = "") -> Iterator[None]:
+        """Write into run.json how the work on the run ended, unless it ends well, and let go of the lock.
+
+        Args:
+            advice: what an interrupted user can do next.
+        """
+        try:
+            yield
+        except Interrupted as error:
+            self._end("interrupted", error)
+            raise Interrupted(f"{error}{advice}", error.signum) from error
+        except KeyboardInterrupt as error:
+            self._end("interrupted", error)
+            raise
+        except BaseException as error:
+            self.log(str(error) if isinstance(error, CnnrunError) else traceback.format_exc())
+            self._end("failed", error)
+            raise
+        finally:
+            self.close()
+
     def update(self, **values: Any) -> None:
         """Change entries of run.json."""
         self._record = (self._record or {}) | values
@@ -208,6 +231,12 @@ class Run:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
     # --- inside
+
+    def _end(self, status: str, error: BaseException) -> None:
+        """Where even that cannot be written, `error` is still the one to tell."""
+        reason = str(error) if isinstance(error, Interrupted) else f"{type(error).__name__}: {error}"
+        with suppress(CnnrunError):
+            self.update(status=status, reason=reason)
 
     def _file(self, name: str) -> Path:
         return self.path / name

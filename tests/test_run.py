@@ -7,7 +7,7 @@ import sys
 import pandas as pd
 import pytest
 
-from cnnrun.errors import ConfigError, DataError
+from cnnrun.errors import ConfigError, DataError, Interrupted
 from cnnrun.run import Run
 from cnnrun.tables import HISTORY, RESULTS
 
@@ -102,6 +102,27 @@ def test_the_lock_dies_with_its_owner(tmp_path):
     run = Run.open(tmp_path / "r")
     run.lock()
     run.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "record", "log"),
+    [
+        (Interrupted("stopped by SIGTERM", 15), ("interrupted", "stopped by SIGTERM"), None),
+        (KeyboardInterrupt(), ("interrupted", "KeyboardInterrupt: "), None),
+        (DataError("no images"), ("failed", "DataError: no images"), "no images"),
+        (ZeroDivisionError("by zero"), ("failed", "ZeroDivisionError: by zero"), "Traceback"),
+    ],
+)
+def test_however_the_work_on_a_run_ends_its_record_says_so(run, error, record, log):
+    match = "; what to do$" if isinstance(error, Interrupted) else None
+    with pytest.raises(type(error), match=match) as raised, run.recorded("; what to do"):
+        raise error
+    opened = Run.open(run.path)
+    assert (opened.status, opened.record["reason"]) == record
+    assert getattr(raised.value, "signum", None) == getattr(error, "signum", None)
+    assert (log in (run.path / "run.log").read_text()) if log else not (run.path / "run.log").exists()
+    opened.lock()
+    opened.close()
 
 
 def test_tables_are_csv_files_beside_the_config_or_in_tables(run):

@@ -7,6 +7,7 @@ from cnnrun import console, experiment, provenance, report
 from cnnrun.config import Invocation
 from cnnrun.run import Run
 from cnnrun.settings import EvalSettings
+from cnnrun.signals import Signals
 from cnnrun.tables import RESULTS
 from cnnrun.training.device import prepare, resolve_device
 
@@ -39,12 +40,13 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
         versions=provenance.versions(),
         data={"fingerprint": fingerprint},
     )
-    run.write_rows(RESULTS, rows)
-    report.write_tables(run, parts, split, outputs)
-    if settings.figures:
-        report.draw_split(run, parts, split)
-    run.update(status="finished")
-    run.close()
+    with run.recorded(), Signals() as signals:
+        signals.interrupt_at_once()
+        run.write_rows(RESULTS, rows)
+        report.write_tables(run, parts, split, outputs)
+        if settings.figures:
+            report.draw_split(run, parts, split)
+        run.update(status="finished")
     console.results(rows, run.path)
 
 

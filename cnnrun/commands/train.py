@@ -1,9 +1,7 @@
 """`cnnrun train`: one training, from its config to its folder of tables, pictures and checkpoints."""
 
 import shlex
-import traceback
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -12,7 +10,7 @@ from torch import Tensor
 from cnnrun import config as configs
 from cnnrun import console, experiment, provenance, report
 from cnnrun.config import Invocation
-from cnnrun.errors import CnnrunError, DataError, Interrupted
+from cnnrun.errors import DataError, Interrupted
 from cnnrun.experiment import Experiment
 from cnnrun.run import Run
 from cnnrun.settings import TrainSettings
@@ -43,7 +41,8 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
         config = config | {"precision": parts.compute.precision}
         fit = experiment.prepare_training(config, parts)
         run = _resumed(config, settings, parts, fit) if settings.resume else _created(config, invocation, parts)
-        with _recorded(run), Signals() as signals:
+        advice = f"; go on with: cnnrun train {shlex.quote(f'resume={run.path}')}"
+        with run.recorded(advice), Signals() as signals:
             run.write_preprocessing(parts.data.preprocessing.to_dict() | {"class_names": list(parts.data.class_names)})
             _train(run, fit, signals)
             signals.interrupt_at_once()
@@ -105,25 +104,6 @@ def _facts(parts: Experiment) -> dict[str, Any]:
             "samples": {split.name: len(split) for split in (data.train, data.val, data.test)},
         },
     }
-
-
-@contextmanager
-def _recorded(run: Run) -> Iterator[None]:
-    """Write into run.json how it ended, however it ends."""
-    try:
-        yield
-    except Interrupted as error:
-        with suppress(CnnrunError):
-            run.update(status="interrupted", reason=str(error))
-        again = shlex.quote(f"resume={run.path}")
-        raise Interrupted(f"{error}; go on with: cnnrun train {again}", error.signum) from error
-    except BaseException as error:
-        run.log(str(error) if isinstance(error, CnnrunError) else traceback.format_exc())
-        with suppress(CnnrunError):
-            run.update(status="failed", reason=f"{type(error).__name__}: {error}")
-        raise
-    finally:
-        run.close()
 
 
 def _train(run: Run, fit: Fit, signals: Signals) -> None:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from cnnrun.cli import main
+from cnnrun.errors import CnnrunError
 from cnnrun.run import Run
 from cnnrun.tables import HISTORY, LAYERS, PREDICTIONS, RESULTS
 
@@ -99,6 +100,19 @@ def test_the_default_folder_of_an_evaluation_names_the_run(here):
     (folder,) = (here / "outputs" / "eval").iterdir()
     assert "run-test" in folder.name
     assert Run.open(folder).record["of"] == "run"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "status"), [(CnnrunError, 1, "failed"), (KeyboardInterrupt, 130, "interrupted")]
+)
+def test_an_evaluation_that_does_not_end_well_says_so_in_its_folder(here, monkeypatch, error, code, status):
+    def end(*_):
+        raise error("no such luck")
+
+    train("epochs=1")
+    monkeypatch.setattr("cnnrun.report.write_tables", end)
+    assert main(["eval", "run=run", "hydra.run.dir=again"]) == code
+    assert Run.open("again").status == status
 
 
 def test_a_run_that_learned_nothing_is_named_and_still_ends_well(here, capsys):
