@@ -4,7 +4,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -27,6 +27,12 @@ class _Job:
     settings: dict[str, str]
     folder: Path
     finished: bool | None
+
+
+def _interrupted(job: _Job) -> Outcome:
+    """What a job has come to that a signal met, which may have had no time to make its folder."""
+    reached = outcome(job.settings, job.folder)
+    return reached if reached.status == "finished" else replace(reached, status="interrupted")
 
 
 class SerialLauncher(Launcher):
@@ -58,6 +64,7 @@ class SerialLauncher(Launcher):
         except (KeyboardInterrupt, Interrupted) as stop:
             signum = stop.signum if isinstance(stop, Interrupted) else signal.SIGINT
             done = f"stopped after {len(outcomes)} of {len(jobs)} jobs in {folder}"
+            outcomes += map(_interrupted, jobs[len(outcomes) :][:1])
             raise Interrupted(f"{done}; the same command goes on with it", signum) from stop
         finally:
             table.write(folder, outcomes)

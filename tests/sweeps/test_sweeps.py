@@ -142,18 +142,18 @@ def test_the_same_command_again_tries_failed_jobs(toy):
     assert [row["status"] for row in rows_of(the_sweep())] == ["finished"] * 3
 
 
-@pytest.mark.parametrize("end", ["interrupted", "ctrl-c"])
+@pytest.mark.parametrize("end", ["interrupted", "ctrl-c", "ctrl-c at once"])
 def test_an_interrupted_sweep_stops_and_goes_on(toy, end, capsys):
     toy.ENDS[2] = end
     assert sweep("seed=1,2,3") == 130
     assert capsys.readouterr().err == (
         f"cnnrun train: stopped after 1 of 3 jobs in {the_sweep()}; the same command goes on with it\n"
     )
-    assert [row["status"] for row in rows_of(the_sweep())] == ["finished"]
+    assert [row["status"] for row in rows_of(the_sweep())] == ["finished", "interrupted"]
     toy.ENDS.clear()
     assert sweep("seed=1,2,3") == 0
     assert [config["seed"] for config, _ in toy.CALLS] == [1, 2, 2, 3]
-    assert toy.CALLS[2][0]["resume"] == str(the_sweep() / "seed=2")
+    assert toy.CALLS[2][0]["resume"] == (None if end == "ctrl-c at once" else str(the_sweep() / "seed=2"))
     assert [row["status"] for row in rows_of(the_sweep())] == ["finished"] * 3
 
 

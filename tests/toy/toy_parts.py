@@ -80,6 +80,8 @@ def train(config, invocation):
     end = ENDS.get(config["seed"])
     if end == "no data":
         raise DataError("data/ has no digits")
+    if end == "ctrl-c at once":
+        raise KeyboardInterrupt
     run = Run.open(Path(config["resume"])) if config["resume"] else Run.create(invocation.output_dir, config)
     run.update(choices=invocation.choices, monitor="val/accuracy", higher_is_better=True)
     try:
