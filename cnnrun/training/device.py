@@ -13,6 +13,8 @@ from cnnrun.errors import ConfigError
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Of mallopt(3), from malloc.h."""
+INITIAL_THREADS = torch.get_num_threads()
+"""What the machine and the environment gave this process."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,12 @@ def multiplies_bf16(device: torch.device) -> bool:
 
 
 def prepare(device: torch.device, *, reproducibility: str, threads: int | None) -> None:
-    """Set what is global to a process: threads, deterministic algorithms, what glibc does with freed memory."""
-    if threads is not None:
-        torch.set_num_threads(threads)
+    """Set what is global to a process: threads, deterministic algorithms, what glibc does with freed memory.
+
+    The jobs of a sweep share a process: nothing of one may be left to the next.
+    """
+    if torch.get_num_threads() != (threads or INITIAL_THREADS):
+        torch.set_num_threads(threads or INITIAL_THREADS)
     keep_freed_memory()
     if device.type != "cuda":
         return

@@ -181,12 +181,12 @@ def test_on_a_gpu_exact_is_deterministic_and_fast_is_free(monkeypatch, reproduci
 
 
 @pytest.mark.usefixtures("global_settings")
-def test_threads_are_set_only_when_asked_for():
-    before = torch.get_num_threads()
+def test_threads_of_one_run_are_not_left_to_the_next_that_asks_for_none():
+    initial = devices.INITIAL_THREADS
+    prepare(CPU, reproducibility="exact", threads=initial + 1)
+    assert torch.get_num_threads() == initial + 1
     prepare(CPU, reproducibility="exact", threads=None)
-    assert torch.get_num_threads() == before
-    prepare(CPU, reproducibility="exact", threads=before + 1)
-    assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == initial
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
