@@ -54,11 +54,11 @@ class Run:
         run = cls(path, writes=writes)
         if not writes:
             return run
-        if run._file(RECORD).exists():
-            raise ConfigError(f"{path} already holds a run; name another folder, or go on with it: resume={path}")
+        run._refuse_another_run()
         run._make_folder()
         run._refuse_others_files()
         run.lock()
+        run._refuse_another_run()  # another process may have made one, and ended, since the first look
         run.write_config(config)
         run.update(status="running", started=time.strftime("%Y-%m-%dT%H:%M:%S%z"), **record)
         return run
@@ -240,6 +240,13 @@ class Run:
 
     def _file(self, name: str) -> Path:
         return self.path / name
+
+    def _refuse_another_run(self) -> None:
+        if self._file(RECORD).exists():
+            self.close()
+            raise ConfigError(
+                f"{self.path} already holds a run; name another folder, or go on with it: resume={self.path}"
+            )
 
     def _make_folder(self) -> None:
         try:

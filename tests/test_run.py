@@ -41,6 +41,19 @@ def test_a_run_is_never_written_over(run):
         Run.create(run.path, CONFIG)
 
 
+def test_a_run_that_came_since_the_first_look_is_not_written_over(tmp_path, monkeypatch):
+    def first_another(run):
+        monkeypatch.undo()
+        Run.create(run.path, CONFIG, seed=1).close()
+        run.lock()
+
+    monkeypatch.setattr(Run, "lock", first_another)
+    with pytest.raises(ConfigError, match="already holds a run"):
+        Run.create(tmp_path / "run", CONFIG, seed=2)
+    assert Run.open(tmp_path / "run").record["seed"] == 1
+    Run.open(tmp_path / "run").lock()
+
+
 def test_a_folder_with_files_of_others_is_not_written_into(tmp_path):
     for name in ("notes.txt", ".notes.txt.0123abcd.tmp", "config.yaml"):
         (tmp_path / name).write_text("a user's own")
