@@ -21,12 +21,16 @@ class Average:
         ours, theirs = dict(self.model.named_parameters()), dict(model.named_parameters())
         self._averages: list[Any] = [ours[name] for name in trainable]
         self._weights: list[Any] = [theirs[name] for name in trainable]
-        self._buffers = list(zip(self.model.buffers(), model.buffers(), strict=True))
+        self._buffers: dict[torch.dtype, tuple[list[Any], list[Any]]] = {}
+        for our, their in zip(self.model.buffers(), model.buffers(), strict=True):
+            copies, originals = self._buffers.setdefault(their.dtype, ([], []))
+            copies.append(our)
+            originals.append(their)
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Move towards the weights. `step` counts optimizer updates, 1 for the first."""
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(self._averages, self._weights, 1 - decay)
-        for average, current in self._buffers:
-            average.copy_(current)
+        for copies, originals in self._buffers.values():  # of one type each: only such are copied in one go
+            torch._foreach_copy_(copies, originals)

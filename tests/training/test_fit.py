@@ -209,6 +209,16 @@ def test_the_moving_average_follows_its_formula(blob_data):
         torch.testing.assert_close(fit.state.judged[2].weight, expected)
 
 
+def test_the_moving_average_has_the_batch_statistics_of_the_model_itself(blob_data):
+    fit = simple_fit(blob_data, ema=0.9, epochs=1)
+    epochs_of(fit)
+    ours, theirs = dict(fit.state.judged.named_buffers()), dict(fit.state.model.named_buffers())
+    assert {buffer.dtype for buffer in ours.values()} == {torch.float32, torch.int64}
+    for name, buffer in theirs.items():
+        assert torch.equal(ours[name], buffer), name
+        assert ours[name] is not buffer
+
+
 def epochs_of_each(fit):
     return (record for record in fit.run(never) if isinstance(record, Epoch))
 
