@@ -87,7 +87,6 @@ def test_a_command_gets_plain_values_and_its_folder(toy):
     assert (config["optimizer"]["lr"], config["epochs"], config["dataset"]["root"]) == (0.01, 3, "data")
     assert "hydra" not in config
     assert "experiment" not in config
-    assert invocation.command == "train"
     assert invocation.choices == {
         "dataset": "digits",
         "augment": "none",
@@ -97,7 +96,6 @@ def test_a_command_gets_plain_values_and_its_folder(toy):
         "scheduler": "cosine",
     }
     assert invocation.overrides == ["model=cnn_wide", "optimizer.lr=1e-2", "epochs=3"]
-    assert invocation.sweep is False
     stamp, end = invocation.output_dir.name[:19], invocation.output_dir.name[19:]
     assert invocation.output_dir.parent == Path("outputs/train")
     assert time.strptime(stamp, "%Y-%m-%d_%H-%M-%S")

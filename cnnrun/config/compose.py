@@ -126,7 +126,7 @@ def resumed(request: Request) -> Job:
     config = run.config | {"trust_code": False} | changes
     check(request.command, config, trusted=config["trust_code"] is True)
     choices = run.record.get("choices", {})
-    return Job(config, Invocation(request.command, folder, choices, list(request.overrides), sweep=False))
+    return Job(config, Invocation(folder, choices, list(request.overrides)))
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def invocation(hydra: Any, folder: Path) -> Invocation:
     """The facts of a run, from Hydra's node."""
     choices = {str(group): str(option) for group, option in hydra.runtime.choices.items() if option}
     own = {group: option for group, option in choices.items() if not group.startswith("hydra/")}
-    return Invocation(hydra.job.name, folder, own, list(hydra.overrides.task), hydra.mode == RunMode.MULTIRUN)
+    return Invocation(folder, own, list(hydra.overrides.task))
 
 
 def as_yaml(config: dict[str, Any]) -> str:

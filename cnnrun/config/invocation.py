@@ -20,11 +20,8 @@ class Request:
 class Invocation:
     """What a command function gets beside its config."""
 
-    command: str
     output_dir: Path
     """The folder to write; it may not exist yet."""
     choices: dict[str, str]
     """The option of each group, such as model: cnn_wide."""
     overrides: list[str]
-    sweep: bool
-    """Whether this is one job of several."""

@@ -44,7 +44,6 @@ def test_every_combination_becomes_a_run(toy):
     config, invocation = toy.CALLS[0]
     assert config["epochs"] == 3
     assert config["resume"] is None
-    assert invocation.sweep is True
     assert invocation.output_dir == the_sweep() / "model=mlp,optimizer.lr=0.1"
     assert invocation.choices["model"] == "mlp"
     assert invocation.overrides == ["model=mlp", "optimizer.lr=0.1", "epochs=3"]
