@@ -99,7 +99,7 @@ def full_fit(data):
     )
     val = ResidentLoader(data.val, data.preprocessing, batch_size=8, device="cpu")
     optimizer = adam(model.parameters(), lr=0.01, betas=[0.9, 0.99], eps=1e-8, weight_decay=1e-4)
-    schedule = Plateau(20, 5, warmup_epochs=0.5, factor=0.5, patience=0, min_factor=0.01)
+    schedule = Plateau(20, 5, warmup_epochs=0.5, factor=0.5, patience=1, min_factor=0.01)
     compute = Compute(torch.device("cpu"), "bf16", channels_last=True, compile=False)
     state = State(model.to(memory_format=torch.channels_last), optimizer, schedule, compute, 0.9)
     return Fit(state, task_for(data), train, val, compute, plan(epochs=4, patience=3))
