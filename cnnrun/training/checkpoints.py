@@ -46,6 +46,8 @@ def read(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
         for name, digest in manifest.items():
             if Path(name).name != name or _sha256(folder / name) != digest:
                 raise DataError(f"checkpoint {folder}: {name} is not the file that was saved (its sha256 differs)")
+        if VALUES not in manifest:
+            raise DataError(f"checkpoint {folder}: {MANIFEST} does not vouch for {VALUES}")
         tensors = {Path(name).stem: load_file(folder / name) for name in manifest if name.endswith(".safetensors")}
         return tensors, json.loads((folder / VALUES).read_text())
     except (OSError, ValueError, AttributeError, SafetensorError) as error:

@@ -1,9 +1,11 @@
 """Everything that moves while training: saved at any step, loaded to go on from exactly there."""
 
+import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
+from pydantic import ConfigDict, NonNegativeFloat, NonNegativeInt, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from cnnrun.errors import DataError
@@ -17,23 +19,25 @@ from cnnrun.training.schedules import Schedule
 class Progress:
     """Plain values of the state: how far it is, and what was best."""
 
-    epoch: int = 0
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    epoch: NonNegativeInt = 0
     """Finished epochs."""
-    step: int = 0
+    step: NonNegativeInt = 0
     """Finished steps of the epoch that is running."""
-    updates: int = 0
+    updates: NonNegativeInt = 0
     """Optimizer steps in all."""
-    seconds: float = 0.0
-    epoch_seconds: float = 0.0
+    seconds: NonNegativeFloat = 0.0
+    epoch_seconds: NonNegativeFloat = 0.0
     """Of the training steps of the epoch that is running."""
     best: float | None = None
     """The monitor at its best."""
-    best_epoch: int = 0
+    best_epoch: NonNegativeInt = 0
     reference: float | None = None
     """The monitor that the next improvement must beat by min_delta."""
-    waited: int = 0
+    waited: NonNegativeInt = 0
     """Epochs since that improvement."""
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, int | float]] = field(default_factory=list)
 
 
 class State:
@@ -107,10 +111,10 @@ class State:
             self.correct.copy_(_own(tensors["sums"]["correct"]))
             self.schedule.load_state_dict(values["schedule"])
             self.scaler.load_state_dict(values["scaler"])
-            self.progress = Progress(**values["progress"])
+            self.progress = _checked(values["progress"])
             # That of the step before: an epoch of which no step is left still records it.
             self.set_lr(max(self.progress.updates - 1, 0))
-        except (KeyError, RuntimeError, TypeError, IndexError) as error:
+        except (KeyError, RuntimeError, TypeError, ValueError, IndexError) as error:
             raise DataError(f"the checkpoint does not fit this model: {error}") from error
 
     def _load_optimizer(self, tensors: dict[str, Tensor]) -> None:
@@ -124,6 +128,20 @@ class State:
             for key, value in named.items():
                 if isinstance(value, Tensor) and value.ndim and value.shape == parameter.shape:
                     named[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
+def _checked(progress: Any) -> Progress:
+    """What a stranger's state.json says, if it is what `values` could have written.
+
+    Raises:
+        DataError: names the first value that is not.
+    """
+    try:
+        return TypeAdapter(Progress).validate_json(json.dumps(progress), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, ("progress", *first["loc"])))
+        raise DataError(f"the checkpoint's {name} is {first['input']!r}: {first['msg']}") from error
 
 
 def _own(sums: Tensor) -> Tensor:

@@ -59,6 +59,14 @@ def test_a_manifest_of_rubbish_is_refused(folder, content):
         checkpoints.read(folder)
 
 
+def test_values_that_the_manifest_does_not_list_are_refused(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["state.json"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match=r"manifest\.json does not vouch for state\.json"):
+        checkpoints.read(folder)
+
+
 def test_rubbish_with_a_right_checksum_is_refused(folder):
     (folder / "model.safetensors").write_bytes(b"rubbish")
     manifest = json.loads((folder / "manifest.json").read_text())

@@ -2,7 +2,9 @@
 
 import copy
 import itertools
+import json
 import math
+import re
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ from torch import nn
 
 from cnnrun.data.augment import Augment
 from cnnrun.data.loaders import ResidentLoader
-from cnnrun.errors import Diverged
+from cnnrun.errors import DataError, Diverged
 from cnnrun.tasks.classification import Classification
 from cnnrun.training.device import Compute
 from cnnrun.training.fit import Fit, Plan, predict
@@ -125,6 +127,31 @@ def test_a_training_stopped_at_any_step_and_resumed_ends_with_the_same_bytes(blo
     for stem, named in whole.state.tensors().items():
         for name, value in named.items():
             assert torch.equal(value, second.state.tensors()[stem][name]), f"{stem} {name}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epoch": "1"}, "the checkpoint's progress.epoch is '1': Input should be a valid integer"),
+        ({"step": -1}, "progress.step is -1: Input should be greater than or equal to 0"),
+        ({"best": [0.5]}, "progress.best is [0.5]: Input should be a valid number"),
+        ({"history": [{"epoch": "one"}]}, "progress.history.0.epoch.int is 'one'"),
+        ({"speed": 3}, "progress.speed is 3: Unexpected keyword argument"),
+    ],
+)
+def test_a_strangers_progress_is_checked(blob_data, changes, message):
+    fit = simple_fit(blob_data, epochs=1)
+    epochs_of(fit)
+    values = fit.state.values()
+    with pytest.raises(DataError, match=re.escape(message)):
+        simple_fit(blob_data).state.load(fit.state.tensors(), values | {"progress": values["progress"] | changes})
+
+
+def test_progress_comes_back_from_json_as_it_was(blob_data):
+    fit, other = simple_fit(blob_data, epochs=1), simple_fit(blob_data)
+    epochs_of(fit)
+    other.state.load(fit.state.tensors(), json.loads(json.dumps(fit.state.values())))
+    assert repr(other.state.progress) == repr(fit.state.progress), "whole numbers stay whole"
 
 
 def test_a_training_stopped_after_the_last_step_of_an_epoch_records_the_same_learning_rate(blob_data):
