@@ -167,8 +167,8 @@ def _run_one(request: "Request") -> None:
 def _compose(request: "Request") -> "Job":
     from cnnrun.config import compose, overrides
 
-    resume = overrides.value_of("resume", request.overrides)
-    return compose.one(request) if resume is None else compose.resumed(request)
+    goes_on = compose.takes(request, "resume") and overrides.value_of("resume", request.overrides) is not None
+    return compose.resumed(request) if goes_on else compose.one(request)
 
 
 def _sweep(request: "Request") -> None:

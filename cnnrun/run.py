@@ -137,7 +137,8 @@ class Run:
         folder = self.checkpoint(name)
         if not self.has_checkpoint(name):
             there = sorted(entry.name for entry in folder.parent.glob("[!.]*")) if folder.parent.is_dir() else []
-            found = f" (found: {', '.join(there)}); try checkpoint={there[0]}" if there else ""
+            found = f" (found: {', '.join(there)})" if there else ""
+            found += "; try checkpoint=last" if "last" in there else ""
             raise ConfigError(f"run {self.path} has no checkpoint '{name}'{found}")
         return folder
 

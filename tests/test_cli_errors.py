@@ -104,6 +104,9 @@ WRONG = {
     "train sweep=${nothing}": "sweep: interpolation key 'nothing' not found",
     # required, resumed
     "eval": "run is required: write run=...",
+    "eval resume=x": "unknown setting 'resume' - did you mean 'run'?",
+    "eval -m resume=x split=val,test": "unknown setting 'resume' - did you mean 'run'?",
+    "train run=x": "unknown setting 'run' - did you mean 'resume'?",
     "eval split=vall run=x": "split=vall: must be train, val or test - did you mean 'val'?",
     "train resume=nowhere": "nowhere is no run folder (it has no run.json and config.yaml)",
     "train resume=nowhere batch_size=3": (

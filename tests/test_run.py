@@ -158,6 +158,12 @@ def test_a_checkpoint_that_is_not_there_is_named_with_those_that_are(run):
         run.require_checkpoint("best")
 
 
+def test_a_checkpoint_of_broken_weights_is_named_and_not_offered(run):
+    run.save_checkpoint("diverged", {}, {})
+    with pytest.raises(ConfigError, match=r"has no checkpoint 'best' \(found: diverged\)$"):
+        run.require_checkpoint("best")
+
+
 def test_a_process_that_does_not_write_leaves_nothing(tmp_path):
     run = Run.create(tmp_path / "run", CONFIG, writes=False)
     run.update(status="finished")

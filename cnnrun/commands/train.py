@@ -10,7 +10,7 @@ from torch import Tensor
 from cnnrun import config as configs
 from cnnrun import console, experiment, provenance, report
 from cnnrun.config import Invocation
-from cnnrun.errors import DataError, Interrupted
+from cnnrun.errors import DataError, Diverged, Interrupted
 from cnnrun.experiment import Experiment
 from cnnrun.run import Run
 from cnnrun.settings import TrainSettings
@@ -44,7 +44,10 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
         advice = f"; go on with: cnnrun train {shlex.quote(f'resume={run.path}')}"
         with run.recorded(advice), Signals() as signals:
             run.write_preprocessing(parts.data.preprocessing.to_dict() | {"class_names": list(parts.data.class_names)})
-            _train(run, fit, signals)
+            try:
+                _train(run, fit, signals)
+            except Diverged as error:
+                raise Diverged(f"{error}; {_keep_evidence(run, fit)}") from error
             signals.interrupt_at_once()
             results = _finish(run, parts, fit, figures=settings.figures)
     if results:
@@ -144,6 +147,13 @@ def _save_epoch(run: Run, fit: Fit, epoch: Epoch) -> None:
 
 def _save_last(run: Run, fit: Fit) -> None:
     run.save_checkpoint("last", fit.state.tensors(), fit.state.values())
+
+
+def _keep_evidence(run: Run, fit: Fit) -> str:
+    """Save what a training that diverged has come to, broken weights and all; says where."""
+    run.write_rows(HISTORY, fit.state.progress.history)
+    run.save_checkpoint("diverged", fit.state.weights(), fit.state.values())
+    return f"the weights as they were then are in {run.checkpoint('diverged')}"
 
 
 def _finish(run: Run, parts: Experiment, fit: Fit, *, figures: bool) -> list[dict[str, Any]]:

@@ -13,6 +13,9 @@ from yaml import MarkedYAMLError, YAMLError
 from cnnrun.config import options
 from cnnrun.errors import ConfigError, near_miss
 
+TAKEN_FOR = {"resume": "run", "run": "resume"}
+"""What one command calls otherwise than another: both take the folder of a run."""
+
 
 @contextmanager
 def in_our_words(command: str, places: list[Path]) -> Iterator[None]:
@@ -43,7 +46,7 @@ def _from_hydra(error: HydraException, command: str, places: list[Path]) -> str:
     if match := re.match(r"Sweep parameters '(.*)' requires", text):
         return f"'{match[1]}' gives several values: -m runs each of them"
     if match := re.match(r"Could not override '([^']*)'", text):
-        return f"unknown setting '{match[1]}'{near_miss(match[1], _top_level(command, places))}"
+        return f"unknown setting '{match[1]}'{near_miss(match[1], options.names(command, places))}"
     return text.splitlines()[0]
 
 
@@ -69,6 +72,8 @@ def _unknown_setting(error: OmegaConfBaseException, command: str, places: list[P
     place, _, name = key.rpartition(".")
     here = [str(known) for known in parent if known != "hydra"] if isinstance(parent, DictConfig) else []
     unknown = f"unknown setting '{key}'"
+    if (meant := TAKEN_FOR.get(key)) in here:
+        return f"{unknown} - did you mean '{meant}'?"
     if owners := options.having(place, name, places):
         return f"{unknown}: {_called(parent)} has no '{name}'; {place}={min(owners, key=len)} has"
     if close := near_miss(name, here):
@@ -99,10 +104,6 @@ def _leaves(node: object, prefix: str = "") -> list[str]:
         below = _leaves(value, f"{prefix}{key}.") if isinstance(value, DictConfig) else []
         found += below or [f"{prefix}{key}"]
     return found
-
-
-def _top_level(command: str, places: list[Path]) -> list[str]:
-    return [*options.groups(command, places), *(setting.key for setting in options.settings(command, places))]
 
 
 def _unreadable(error: YAMLError) -> str:

@@ -74,6 +74,11 @@ def one(request: Request) -> Job:
     return Job(values, replace(asked, output_dir=folder or folders.run_folder(request.command, asked.choices, values)))
 
 
+def takes(request: Request, key: str) -> bool:
+    """Whether a key is a setting or a group of the command."""
+    return key in options.names(request.command, options.folders(request.config_dir))
+
+
 def offered(request: Request) -> dict[str, list[str]]:
     """The options of each group of the command."""
     return options.offered(request.command, options.folders(request.config_dir))

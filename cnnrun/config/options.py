@@ -77,6 +77,11 @@ def settings(name: str, places: list[Path]) -> list[Setting]:
     ]
 
 
+def names(command: str, places: list[Path]) -> list[str]:
+    """What stands before a = behind a command: its groups and its settings."""
+    return [*groups(command, places), *(setting.key for setting in settings(command, places))]
+
+
 def having(group: str, key: str, places: list[Path]) -> list[str]:
     """The options of a group that have a setting of that name."""
     return [

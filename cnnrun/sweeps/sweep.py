@@ -29,7 +29,7 @@ def run(request: Request) -> None:
         JobsFailed: after the last one, if some failed.
         Interrupted: on Ctrl-C.
     """
-    if overrides.value_of("resume", request.overrides) is not None:
+    if compose.takes(request, "resume") and overrides.value_of("resume", request.overrides) is not None:
         raise ConfigError("resume goes on with one run, leave out -m; a sweep goes on when its command is given again")
     with compose.session(request) as hydra:
         parser = OverridesParser.create(config_loader=hydra.config_loader)

@@ -76,8 +76,7 @@ class State:
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """File stem -> name -> tensor. All processes must call it: their sums over the running epoch are gathered."""
-        named = {
-            "model": dict(self.model.state_dict()),
+        return self.weights() | {
             "optimizer": {
                 f"{index}.{key}": value
                 for index, entries in self.optimizer.state_dict()["state"].items()
@@ -86,7 +85,11 @@ class State:
             },
             "sums": {"loss": distributed.of_each(self.loss_sum), "correct": distributed.of_each(self.correct)},
         }
-        return named | ({"average": dict(self.average.model.state_dict())} if self.average else {})
+
+    def weights(self) -> dict[str, dict[str, Tensor]]:
+        """The part of `tensors` that makes predictions."""
+        average = {"average": dict(self.average.model.state_dict())} if self.average else {}
+        return {"model": dict(self.model.state_dict())} | average
 
     def values(self) -> dict[str, Any]:
         """The rest, plain JSON values."""

@@ -11,6 +11,7 @@ from cnnrun.cli import main
 from cnnrun.errors import CnnrunError
 from cnnrun.run import Run
 from cnnrun.tables import HISTORY, LAYERS, PREDICTIONS, RESULTS
+from cnnrun.training import checkpoints
 
 QUICK = ["dataset.limit=200", "model=mlp", "model.hidden=[16]", "threads=1"]
 FIGURES = [
@@ -128,6 +129,11 @@ def test_a_loss_that_is_no_number_ends_the_run_and_leaves_the_evidence(here, cap
     assert run.status == "failed"
     assert "became" in run.record["reason"]
     assert "became" in (here / "run" / "run.log").read_text()
+    assert run.record["reason"].endswith("the weights as they were then are in run/checkpoints/diverged")
+    tensors, values = checkpoints.read(run.checkpoint("diverged"))
+    assert not all(weights.isfinite().all() for weights in tensors["model"].values())
+    assert values["progress"]["step"] > 0
+    assert len(pd.read_csv(run.table_file("history"))) == values["progress"]["epoch"]
 
 
 def test_a_second_run_does_not_write_over_the_first(here, capsys):
