@@ -2,6 +2,7 @@
 
     CnnrunError          1   the run failed
       Diverged           1   the loss became NaN or infinite
+      NotWritten         1   a file could not be written: the disk is full, or the folder not ours
       ConfigError        2   wrong usage or config
       DataError          3   bad or missing data
       JobsFailed         4   some jobs of a sweep failed
@@ -24,6 +25,10 @@ class CnnrunError(Exception):
 
 class Diverged(CnnrunError):
     """Training met a loss that is NaN or infinite."""
+
+
+class NotWritten(CnnrunError):
+    """A file could not be written; what stood there before still stands."""
 
 
 class ConfigError(CnnrunError):

@@ -1,19 +1,20 @@
 """Write a file or a folder of files so that a reader sees the old one or the new one, never half of one."""
 
+import errno
 import os
 import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from cnnrun.errors import CnnrunError
+from cnnrun.errors import NotWritten
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write to a temporary name in the same folder, flush it to the disk, rename.
 
     Raises:
-        CnnrunError: if the disk is full or the folder cannot be written; what stood there before still stands.
+        NotWritten: if the disk is full or the folder cannot be written; what stood there before still stands.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -25,7 +26,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise CnnrunError(f"could not write {path}: {error.strerror}; what was there before is unchanged") from error
+        raise NotWritten(_complaint(path, error)) from error
 
 
 def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
@@ -53,7 +54,7 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         if to_read(path) != path:
             os.rename(_aside(path), path)
-        raise CnnrunError(f"could not write {path}: {error.strerror}; what was there before is unchanged") from error
+        raise NotWritten(_complaint(path, error)) from error
 
 
 def to_read(path: Path) -> Path:
@@ -72,6 +73,11 @@ def remove_leftovers(folder: Path) -> None:
 
 def _aside(path: Path) -> Path:
     return path.with_name(f".{path.name}.old")
+
+
+def _complaint(path: Path, error: OSError) -> str:
+    full = "; free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    return f"could not write {path}: {error.strerror}; what was there before is unchanged{full}"
 
 
 def _flush(path: Path) -> None:

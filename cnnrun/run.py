@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import yaml
 from filelock import FileLock, Timeout
 
-from cnnrun.errors import CnnrunError, ConfigError, DataError, Interrupted
+from cnnrun.errors import CnnrunError, ConfigError, DataError, Interrupted, NotWritten
 from cnnrun.files import remove_leftovers, to_read, write_bytes
 from cnnrun.tables import HISTORY, RESULTS, Table
 
@@ -173,7 +173,7 @@ class Run:
         """Write into run.json how the work on the run ended, unless it ends well, and let go of the lock.
 
         Args:
-            advice: what an interrupted user can do next.
+            advice: what a user can do next who interrupted it, or whose disk was full.
         """
         try:
             yield
@@ -183,6 +183,10 @@ class Run:
         except KeyboardInterrupt as error:
             self._end("interrupted", error)
             raise
+        except NotWritten as error:
+            self.log(str(error))
+            self._end("failed", error)
+            raise NotWritten(f"{error}{advice}") from error
         except BaseException as error:
             self.log(str(error) if isinstance(error, CnnrunError) else traceback.format_exc())
             self._end("failed", error)

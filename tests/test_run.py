@@ -7,7 +7,7 @@ import sys
 import pandas as pd
 import pytest
 
-from cnnrun.errors import ConfigError, DataError, Interrupted
+from cnnrun.errors import ConfigError, DataError, Interrupted, NotWritten
 from cnnrun.run import Run
 from cnnrun.tables import HISTORY, RESULTS
 
@@ -123,11 +123,12 @@ def test_the_lock_dies_with_its_owner(tmp_path):
         (Interrupted("stopped by SIGTERM", 15), ("interrupted", "stopped by SIGTERM"), None),
         (KeyboardInterrupt(), ("interrupted", "KeyboardInterrupt: "), None),
         (DataError("no images"), ("failed", "DataError: no images"), "no images"),
+        (NotWritten("disk full"), ("failed", "NotWritten: disk full"), "disk full"),
         (ZeroDivisionError("by zero"), ("failed", "ZeroDivisionError: by zero"), "Traceback"),
     ],
 )
 def test_however_the_work_on_a_run_ends_its_record_says_so(run, error, record, log):
-    match = "; what to do$" if isinstance(error, Interrupted) else None
+    match = "; what to do$" if isinstance(error, Interrupted | NotWritten) else None
     with pytest.raises(type(error), match=match) as raised, run.recorded("; what to do"):
         raise error
     opened = Run.open(run.path)

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +28,23 @@ def write(folder: Path, tensors: dict[str, dict[str, Tensor]], values: dict[str,
 
     def fill(target: Path) -> None:
         for stem, named in tensors.items():
-            save_file(_separate(named), target / f"{stem}.safetensors")
+            _save(named, target / f"{stem}.safetensors")
         (target / VALUES).write_text(json.dumps(values, indent=1))
         manifest = {file.name: _sha256(file) for file in sorted(target.iterdir())}
         (target / MANIFEST).write_text(json.dumps(manifest, indent=1))
 
     write_folder(folder, fill)
+
+
+def _save(named: dict[str, Tensor], file: Path) -> None:
+    """Raises: OSError: also where safetensors met it, which tells only its number, as text."""
+    try:
+        save_file(_separate(named), file)
+    except SafetensorError as error:
+        found = re.search(r"os error (\d+)", str(error))
+        if not found:
+            raise
+        raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
 
 
 def read(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:

@@ -4,8 +4,9 @@ import json
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
-from cnnrun.errors import DataError
+from cnnrun.errors import DataError, NotWritten
 from cnnrun.training import checkpoints
 
 TENSORS = {"model": {"weight": torch.arange(6.0).reshape(2, 3).t(), "bn.num_batches_tracked": torch.tensor(7)}}
@@ -30,6 +31,18 @@ def test_weights_that_are_tied_are_written_twice(tmp_path):
     named = checkpoints.read(tmp_path / "last")[0]["model"]
     assert torch.equal(named["a"], weight)
     assert torch.equal(named["b"], weight)
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_the_checkpoint_before(folder, monkeypatch):
+    def full(*_):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(checkpoints, "save_file", full)
+    sentence = r"last: No space left on device; what was there before is unchanged; free some space$"
+    with pytest.raises(NotWritten, match=sentence):
+        checkpoints.write(folder, TENSORS, {"epoch": 4})
+    assert checkpoints.read(folder)[1]["epoch"] == 3
+    assert list(folder.parent.iterdir()) == [folder]
 
 
 def test_a_checkpoint_is_safetensors_and_json_and_nothing_else(folder):
