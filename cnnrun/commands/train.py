@@ -179,7 +179,8 @@ def _report(
     report.write_tables(run, parts, data.test, outputs["test"])
     losses = [float(row["train/loss"]) for row in progress.history]
     warnings = [*parts.warnings, *task.findings(outputs["val"], data.val.targets, losses)]
-    notes = task.notes(gap)
+    test_reads = run.record.get("test_reads", 0) + 1
+    notes = [*task.notes(gap), *_repeated_reading(test_reads)]
     if figures:
         report.draw_run(run, parts, fit.train)
         report.draw_split(run, parts, data.test)
@@ -192,6 +193,7 @@ def _report(
         best_value=progress.best,
         best_epoch=progress.best_epoch,
         stopped=stopped,
+        test_reads=test_reads,
         dead=bool(warnings),
         warnings=warnings,
         notes=notes,
@@ -201,3 +203,13 @@ def _report(
     for sentence in notes:
         console.note(sentence)
     return results
+
+
+def _repeated_reading(times: int) -> list[str]:
+    """What a run that was finished more than once must say."""
+    if times == 1:
+        return []
+    return [
+        f"test was read {times} times: the run was finished before and went on; if its numbers on test were the "
+        "reason, those of now are too good"
+    ]

@@ -5,12 +5,15 @@
     compose      Hydra: one config, or those of a sweep, as plain values
     complaints   what Hydra found wrong, in one sentence
     schema       check plain values against the signatures they go to; build what they name
+    callables    the callable that a name stands for
+    foreign      a class of the user's own, and where it fails
     reasons      what pydantic found wrong, in one clause
 
 Hydra and its DictConfig stay in here and in `cnnrun.sweeps`; importing this package imports neither Hydra nor pydantic.
 """
 
+from cnnrun.config.foreign import blamed
 from cnnrun.config.invocation import Invocation, Request
 from cnnrun.config.schema import bind, build, check
 
-__all__ = ["Invocation", "Request", "bind", "build", "check"]
+__all__ = ["Invocation", "Request", "bind", "blamed", "build", "check"]

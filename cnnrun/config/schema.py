@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from cnnrun.config.callables import GROUPS, find, is_foreign
+from cnnrun.config.callables import GROUPS, find
+from cnnrun.config.foreign import blamed, is_foreign
 from cnnrun.errors import ConfigError, near_miss
 
 MISSING = "???"
@@ -66,7 +67,7 @@ def build(group: str, node: dict[str, Any], **runtime: Any) -> Any:
     """Call what `node` names, with its settings and those facts of `runtime` that it asks for.
 
     Raises:
-        ConfigError: if it asks for a fact that this group does not have, or says so itself.
+        ConfigError: if it asks for a fact that this group does not have, says so itself, or is the user's own and fails.
     """
     target = find(group, node["name"])
     signature = signature_of(target, node["name"])
@@ -77,7 +78,8 @@ def build(group: str, node: dict[str, Any], **runtime: Any) -> Any:
             f"(known are {', '.join(runtime)}); settings must be keyword-only: put a * before them"
         )
     facts = {name: runtime[name] for name in signature.facts if name in runtime}
-    return target(**facts, **{key: value for key, value in node.items() if key != "name"})
+    with blamed(group, node["name"]):
+        return target(**facts, **{key: value for key, value in node.items() if key != "name"})
 
 
 def signature_of(target: Callable[..., Any], owner: str) -> Signature:

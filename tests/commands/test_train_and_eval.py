@@ -154,6 +154,17 @@ def test_a_finished_run_can_be_given_more_epochs(here):
     assert whole.config["epochs"] == Run.open("part").config["epochs"] == 3
 
 
+def test_a_run_that_is_finished_twice_says_that_test_was_read_twice(here, capsys):
+    record = train("epochs=1").record
+    assert record["test_reads"] == 1
+    assert "test was read" not in capsys.readouterr().err
+    assert main(["train", "resume=run", "epochs=2"]) == 0
+    record = Run.open("run").record
+    assert record["test_reads"] == 2
+    assert any(note.startswith("test was read 2 times: ") for note in record["notes"])
+    assert "test was read 2 times" in capsys.readouterr().err
+
+
 def test_a_stranger_whose_config_names_code_is_not_trusted(here, capsys):
     run = train("epochs=1")
     config = run.config
