@@ -156,10 +156,11 @@ def _show_config(request: "Request", flags: argparse.Namespace) -> None:
 
 
 def _run_one(request: "Request") -> None:
-    from cnnrun.config import check
+    from cnnrun.config import check, overrides
     from cnnrun.config.callables import load
 
     job = _compose(request)
+    overrides.refuse_folder_of_a_sweep(request.overrides)
     check(request.command, job.config)
     load(request.function)(job.config, job.invocation)
 

@@ -33,6 +33,17 @@ WRONG = {
     "train ++seed=1": "'++seed=1': settings cannot be added; write seed=... to change one that exists",
     "train ~seed": "'~seed': settings cannot be removed; write seed=... to change one that exists",
     "train sweep=a(b": "cannot read 'sweep=a(b': put quotes around the value, as in \"sweep='a(b'\"",
+    # folders
+    "train hydra.run.dir=": "'hydra.run.dir=': a path must not be empty",
+    "train hydra.run.dir=''": "'hydra.run.dir=': a path must not be empty",
+    "train resume=": "'resume=': a path must not be empty",
+    "train -m hydra.sweep.dir= seed=1,2": "'hydra.sweep.dir=': a path must not be empty",
+    "train sweep=foo": "'sweep=foo' names the folder of a sweep: add -m",
+    "train hydra.sweep.dir=a,b": "'hydra.sweep.dir=a,b' names the folder of a sweep: add -m",
+    "train -m hydra.run.dir=x seed=1,2": (
+        "'hydra.run.dir=x' names the folder of one run: with -m write hydra.sweep.dir=..."
+    ),
+    "train -m sweep=a,b": "'sweep=a,b': a sweep has one name",
     # unknown keys
     "train optimizer.lrr=1": "unknown setting 'optimizer.lrr' - did you mean 'optimizer.lr'?",
     "train epoch=1": "unknown setting 'epoch' - did you mean 'epochs'?",
@@ -88,7 +99,6 @@ WRONG = {
     "train precision=fp31": "precision=fp31: must be auto, fp32, bf16 or fp16 - did you mean 'fp32'?",
     "train channels_last=maybe": "channels_last=maybe: must be auto or true or false",
     "train device=gpu": "device=gpu: must be auto, cpu, cuda, cuda:1 or mps",
-    "train sweep=a/b": "sweep=a/b: must be a name of letters, digits and . _ = + , - without folders",
     "train model.channels=32": "model.channels=32: must be a list such as [1,2]",
     "train model.channels=[]": "model.channels=[]: must be a list of 1 or more",
     "train model.channels=[8,-1]": "model.channels[1]=-1: must be greater than 0",
@@ -210,6 +220,14 @@ def test_a_wrong_file_of_the_user_is_one_sentence(toy, text, sweep, capsys, monk
 
 
 def test_the_folder_of_a_run_is_no_config_dir(toy, capsys):
+@pytest.mark.parametrize("key", ["hydra.run.dir", "hydra.sweep.dir"])
+@pytest.mark.parametrize(("folder", "file"), [("a file", "a file"), ("a file/x", "a file"), ("a file/x/y", "a file")])
+def test_a_file_is_no_folder(toy, key, folder, file, capsys):
+    Path(file).touch()
+    assert cli.main(["train", f"{key}={folder}", *(["-m", "seed=1,2"] if key == "hydra.sweep.dir" else [])]) == 2
+    assert capsys.readouterr().err == f"cnnrun train: error: {key}={folder}: {file} is a file; name a folder\n"
+
+
     assert cli.main(["train", "hydra.run.dir=first"]) == 0
     assert cli.main(["train", "--config-dir", "first"]) == 2
     assert capsys.readouterr().err == (
@@ -217,12 +235,27 @@ def test_the_folder_of_a_run_is_no_config_dir(toy, capsys):
     )
 
 
-def test_an_error_inside_a_users_module_is_not_swallowed(toy, monkeypatch):
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        (
+            "import json\nimport not_there\n",
+            "ModuleNotFoundError: No module named 'not_there' (nets/broken.py, line 2)",
+        ),
+        ("def net(:\n    pass\n", "SyntaxError: invalid syntax (nets/broken.py, line 1)"),
+        ("DEPTH = int('')\n", "ValueError: invalid literal for int() with base 10: '' (nets/broken.py, line 1)"),
+        ("class Net:\n    def __init__(self, *, width: 'Width'): ...\n", "NameError: name 'Width' is not defined"),
+    ],
+)
+def test_an_error_inside_a_users_module_names_its_line(toy, code, problem, capsys, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.delitem(sys.modules, "broken_nets", raising=False)
-    Path("broken_nets.py").write_text("import a_package_that_is_not_there\n")
-    with pytest.raises(ModuleNotFoundError, match="a_package_that_is_not_there"):
-        cli.main(["train", "model.name=broken_nets:Net"])
+    for module in ("nets", "nets.broken"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    Path("nets").mkdir()
+    Path("nets/broken.py").write_text(code)
+    assert cli.main(["train", "model.name=nets.broken:Net"]) == 2
+    assert capsys.readouterr().err == f"cnnrun train: error: model.name=nets.broken:Net: {problem}\n"
+    assert not Path("outputs").exists()
 
 
 @pytest.mark.parametrize(

@@ -68,8 +68,7 @@ def one(request: Request) -> Job:
     with session(request) as hydra:
         overrides.refuse_no_choice(map(overrides.split, request.overrides), offered(request))
         config = compose(hydra, request.command, request.overrides)
-        node = config.hydra.run
-        folder = None if OmegaConf.is_missing(node, "dir") else Path(node.dir)
+        folder = folders.named("hydra.run.dir", config.hydra.run.get("dir"))
         values, asked = plain(config), invocation(config.hydra, folder or Path())
     return Job(values, replace(asked, output_dir=folder or folders.run_folder(request.command, asked.choices, values)))
 

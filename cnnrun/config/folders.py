@@ -1,12 +1,30 @@
-"""Name the folder of a run where the command line does not."""
+"""The folder of a run or sweep: as the command line names it, or a name for it."""
 
+import os
 import re
 import secrets
 import time
 from pathlib import Path
 from typing import Any
 
+from cnnrun.errors import ConfigError
+
 STAMP = re.compile(r"^\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d-")
+
+
+def named(key: str, value: str | None) -> Path | None:
+    """The folder that the command line names with `key`, None where it names none.
+
+    Raises:
+        ConfigError: if a file stands there, or in the way.
+    """
+    if value is None:
+        return None
+    folder = Path(value)
+    nearest = next((place for place in (folder, *folder.parents) if os.path.exists(place)), Path())
+    if not nearest.is_dir():
+        raise ConfigError(f"{key}={folder}: {nearest} is a file; name a folder")
+    return folder
 
 
 def run_folder(command: str, choices: dict[str, str], config: dict[str, Any]) -> Path:

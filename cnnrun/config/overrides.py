@@ -1,13 +1,14 @@
 """The key=value words of a command line, before Hydra parses them."""
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
 from cnnrun.errors import ConfigError, near_miss
 
 PATHS = ("run", "runs", "resume", "inputs", "labels", "truth", "judges", "model.weights", "model.trainable")
 PATH_ENDINGS = (".root", ".csv")
-FOLDERS = ("hydra.run.dir", "hydra.sweep.dir")
+RUN_FOLDER, SWEEP_FOLDER = "hydra.run.dir", "hydra.sweep.dir"
 OPTIONAL = "experiment"
 """The one group that need not be chosen."""
 
@@ -31,16 +32,24 @@ def split(override: str) -> Word:
     return key, value
 
 
+def shown(override: str) -> str:
+    """A word as it was typed, in quotes that a shell takes."""
+    key, value = split(override)
+    typed = f"{key}={unquote(value) if is_path(key) else value}"
+    return shlex.quote(typed) if "'" in typed else f"'{typed}'"
+
+
 def is_path(key: str) -> bool:
     """Whether the value of a key is a path (or a layer range), which never means a list or a sweep."""
-    return key in PATHS or key in FOLDERS or key.endswith(PATH_ENDINGS)
+    return key in PATHS or key in (RUN_FOLDER, SWEEP_FOLDER) or key.endswith(PATH_ENDINGS)
 
 
 def prepare(overrides: Iterable[str], groups: Mapping[str, list[str]]) -> tuple[str, ...]:
     """Check the form of each word, and quote paths, so that `Photos (1)/a,b.jpg` reaches Hydra whole.
 
     Raises:
-        ConfigError: as `split`; where a lone word is an option of one of the `groups`, it says which.
+        ConfigError: as `split`; where a lone word is an option of one of the `groups`, it says which. Also if a path
+            is empty, as an unset variable makes it.
     """
     prepared = []
     for override in overrides:
@@ -48,6 +57,8 @@ def prepare(overrides: Iterable[str], groups: Mapping[str, list[str]]) -> tuple[
         if meant:
             raise ConfigError(f"'{override}' is no setting: settings are written key=value, as in {meant}={override}")
         key, value = split(override)
+        if is_path(key) and not unquote(value):
+            raise ConfigError(f"'{key}=': a path must not be empty")
         literal = value == "null" or _is_quoted(value)
         prepared.append(f"{key}={quote(value)}" if is_path(key) and not literal else override)
     return tuple(prepared)
@@ -86,9 +97,33 @@ def refuse_others(overrides: Iterable[str], allowed: Sequence[str]) -> None:
         key, _ = split(override)
         if key != "resume" and key not in allowed:
             raise ConfigError(
-                f"'{override}': a resumed run keeps its settings; only {', '.join(allowed)} can be changed"
+                f"{shown(override)}: a resumed run keeps its settings; only {', '.join(allowed)} can be changed"
                 f"{near_miss(key, allowed)}"
             )
+
+
+def refuse_folder_of_a_sweep(overrides: Iterable[str]) -> None:
+    """A single run has no use for it.
+
+    Raises:
+        ConfigError: if one is named.
+    """
+    for override in overrides:
+        key, value = split(override)
+        if key in ("sweep", SWEEP_FOLDER) and value != "null":
+            raise ConfigError(f"{shown(override)} names the folder of a sweep: add -m")
+
+
+def refuse_folder_of_a_run(overrides: Iterable[str]) -> None:
+    """The jobs of a sweep have folders in that of the sweep.
+
+    Raises:
+        ConfigError: if one is named.
+    """
+    for override in overrides:
+        key, value = split(override)
+        if key == RUN_FOLDER and value != "null":
+            raise ConfigError(f"{shown(override)} names the folder of one run: with -m write {SWEEP_FOLDER}=...")
 
 
 def without_none(words: Iterable[str]) -> list[str]:

@@ -9,9 +9,9 @@ from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.plugins.plugin import Plugin
 from hydra.types import HydraContext, RunMode
-from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf import DictConfig, read_write
 
-from cnnrun.config import Request, compose, overrides
+from cnnrun.config import Request, compose, folders, overrides
 from cnnrun.errors import ConfigError
 from cnnrun.sweeps.grid import GridSweeper, values
 from cnnrun.sweeps.names import sweep_name, without
@@ -53,6 +53,10 @@ def _shared_config(hydra: Hydra, request: Request, parsed: list[Override]) -> Di
     first = ["=".join(values(override)[0]) for override in swept if override.key_or_group in groups]
     words = [*(str(override.input_line) for override in fixed), *first]
     config = compose.compose(hydra, request.command, words)
+    overrides.refuse_folder_of_a_run(request.overrides)
+    for override in swept:
+        if override.key_or_group == "sweep":
+            raise ConfigError(f"{overrides.shown(str(override.input_line))}: a sweep has one name")
     folder = _folder(config, [override.key_or_group for override in swept], fixed)
     with read_write(config.hydra):
         config.hydra.mode = RunMode.MULTIRUN
@@ -64,13 +68,15 @@ def _shared_config(hydra: Hydra, request: Request, parsed: list[Override]) -> Di
 
 def _folder(config: DictConfig, keys: list[str], fixed: list[Override]) -> Path:
     """The sweep's folder: as named on the command line, or a name that the same command finds again."""
-    if not OmegaConf.is_missing(config.hydra.sweep, "dir"):
-        return Path(config.hydra.sweep.dir)
+    if named := folders.named("hydra.sweep.dir", config.hydra.sweep.get("dir")):
+        return named
     values = compose.plain(config)
     if values.get("sweep") is not None:
         return Path("outputs", "sweeps", str(values["sweep"]))
     inside = sorted(str(word.input_line) for word in fixed if word.key_or_group.partition(".")[0] in keys)
-    return Path("outputs", "sweeps", sweep_name(keys, [config.hydra.job.name, without(values, keys), inside]))
+    return Path(
+        "outputs", "sweeps", sweep_name(keys or ["single"], [config.hydra.job.name, without(values, keys), inside])
+    )
 
 
 def _register_plugins() -> None:

@@ -196,6 +196,7 @@ def test_references_in_the_config_are_resolved_for_each_job(toy):
 
 def test_a_sweep_of_one_is_a_sweep(toy):
     assert sweep("seed=1") == 0
+    assert the_sweep().name.startswith("single-")
     assert jobs_in(the_sweep()) == ["only"]
 
 
