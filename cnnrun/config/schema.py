@@ -67,7 +67,7 @@ def build(group: str, node: dict[str, Any], **runtime: Any) -> Any:
     """Call what `node` names, with its settings and those facts of `runtime` that it asks for.
 
     Raises:
-        ConfigError: if it asks for a fact that this group does not have, says so itself, or is the user's own and fails.
+        ConfigError: if it asks for a fact that this group does not have, says so itself, or is foreign and fails.
     """
     target = find(group, node["name"])
     signature = signature_of(target, node["name"])
@@ -147,7 +147,8 @@ def _group_problems(group: str, node: Any, trusted: bool) -> Iterator[str]:
         yield f"{group}.name={name}: this is code that did not come with cnnrun; trust_code=true runs it"
         return
     try:
-        signature = signature_of(find(group, name), name)
+        with blamed(group, name):
+            signature = signature_of(find(group, name), name)
     except ConfigError as error:
         yield str(error)
         return
