@@ -1,5 +1,7 @@
 """Wires data, task, model and training together, from a config; what `train` and `eval` both need."""
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,12 +10,12 @@ import torch
 from torch import nn
 
 from cnnrun import config as configs
-from cnnrun.data.downloads import Report
+from cnnrun.data.downloads import DataMissing, Report
 from cnnrun.data.loaders import ResidentLoader
 from cnnrun.data.preprocessing import Preprocessing
 from cnnrun.data.splits import Data, Split
-from cnnrun.errors import DataError
-from cnnrun.models.layers import feature_map_size, has_trainable_depthwise, layer_table
+from cnnrun.errors import ConfigError, DataError
+from cnnrun.models.layers import feature_map_size, has_trainable_depthwise, layer_table, require_outputs
 from cnnrun.run import Run
 from cnnrun.tasks.classification import Classification
 from cnnrun.training import checkpoints, distributed
@@ -71,6 +73,33 @@ def load_data(config: dict[str, Any], report: Report) -> Data:
     return data
 
 
+def stored_data(config: dict[str, Any], root: str | None, report: Report) -> Data:
+    """The data set that the config of a run names; the run may have come from another machine.
+
+    Args:
+        root: the folder that the user names, where it may also be downloaded to. Without one nothing is downloaded: it
+            is read from where the config says, or else from where data sets lie by default.
+    Raises:
+        ConfigError: if a folder is named and the data set is not read from one.
+        DataError: as load_data.
+    """
+    dataset = config["dataset"]
+    if root is not None:
+        if "root" not in dataset:
+            raise ConfigError(f"root={root}: the data set of this run is not read from a folder")
+        return load_data(config | {"dataset": dataset | {"root": root}}, report)
+    if "root" not in dataset:
+        return load_data(config, report)
+    folders = list(dict.fromkeys([dataset["root"], os.environ.get("CNNRUN_DATA", "data")]))
+    for folder in folders:
+        with suppress(DataMissing):
+            return load_data(config | {"dataset": dataset | {"root": folder}, "offline": True}, report)
+    raise DataError(
+        f"the data set of this run is not in {' or '.join(folders)}; name the folder where it is, or is to be "
+        "downloaded to: root=FOLDER with eval, dataset.root=FOLDER with train"
+    )
+
+
 def build(config: dict[str, Any], data: Data, device: torch.device) -> Experiment:
     """The experiment that the config describes, with fresh weights drawn from its seed.
 
@@ -84,23 +113,26 @@ def build(config: dict[str, Any], data: Data, device: torch.device) -> Experimen
     model: nn.Module = configs.build(
         "model", config["model"], input_shape=data.input_shape, num_outputs=task.num_outputs
     )
-    layers = layer_table(model, data.input_shape)
+    layers, warnings = _examine(model, data.input_shape, task.num_outputs, config["model"]["name"])
     precision = resolve_precision(config["precision"], device, trainable_depthwise=has_trainable_depthwise(model))
     channels_last = len(data.input_shape) == 3 if config["channels_last"] == "auto" else config["channels_last"]
     compute = Compute(device, precision, channels_last=channels_last, compile=config["compile"])
-    warnings = _shrunk_to_nothing(model, data.input_shape)
     return Experiment(data, task.to(device), place(model, compute), compute, layers, warnings)
 
 
-def from_run(run: Run, config: dict[str, Any], device: torch.device, checkpoint: str, report: Report) -> Experiment:
+def from_run(
+    run: Run, config: dict[str, Any], device: torch.device, checkpoint: str, report: Report, root: str | None = None
+) -> Experiment:
     """The experiment of a run, with the weights of its checkpoint and the preprocessing that it was trained with.
 
+    Args:
+        root: the folder of the data set, as for `stored_data`.
     Raises:
         ConfigError: if the run has no such checkpoint.
         DataError: if the checkpoint is broken, or the data set has other classes than the run was trained on.
     """
     folder = run.require_checkpoint(checkpoint)
-    data = load_data(config, report)
+    data = stored_data(config, root, report)
     stored = run.preprocessing
     if stored.get("class_names") != list(data.class_names):
         raise DataError(
@@ -152,6 +184,22 @@ def prepare_training(config: dict[str, Any], experiment: Experiment) -> Fit:
     state = State(experiment.model, optimizer, schedule, compute, config["ema"])
     plan = Plan(**{key: config[key] for key in ("epochs", "max_seconds", "patience", "min_delta", "grad_clip", "seed")})
     return Fit(state, task, train, experiment.evaluation_loader(data.val), compute, plan)
+
+
+def _examine(
+    model: nn.Module, input_shape: Shape, num_outputs: int, name: str
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The model's layers, and what is known to be wrong with it.
+
+    Raises:
+        ConfigError: if it is a user's own and fails, or does not give what the task needs.
+    """
+    with configs.blamed("model", name):
+        try:
+            require_outputs(model, input_shape, num_outputs)
+        except ConfigError as error:
+            raise ConfigError(f"model.name={name}: {error}") from error
+        return layer_table(model, input_shape), _shrunk_to_nothing(model, input_shape)
 
 
 def _shrunk_to_nothing(model: nn.Module, input_shape: Shape) -> list[str]:

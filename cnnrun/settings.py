@@ -59,6 +59,7 @@ class EvalSettings:
     device: Device | None
     precision: Precision | None
     threads: PositiveInt | None
+    root: Path | None
     figures: bool
     offline: bool
     trust_code: bool

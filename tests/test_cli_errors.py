@@ -120,7 +120,8 @@ WRONG = {
     "eval split=vall run=x": "split=vall: must be train, val or test - did you mean 'val'?",
     "train resume=nowhere": "nowhere is no run folder (it has no run.json and config.yaml)",
     "train resume=nowhere batch_size=3": (
-        "'batch_size=3': a resumed run keeps its settings; only epochs, max_seconds, device, trust_code can be changed"
+        "'batch_size=3': a resumed run keeps its settings; "
+        "only epochs, max_seconds, device, dataset.root, trust_code can be changed"
     ),
     "train -m resume=nowhere": (
         "resume goes on with one run, leave out -m; a sweep goes on when its command is given again"
@@ -266,7 +267,8 @@ def test_an_error_inside_a_users_module_names_its_line(toy, code, problem, capsy
         (["epochs=a(b"], "cannot read 'epochs=a(b': put quotes around the value, as in \"epochs='a(b'\""),
         (
             ["epoch=3"],
-            "'epoch=3': a resumed run keeps its settings; only epochs, max_seconds, device, trust_code can be changed "
+            "'epoch=3': a resumed run keeps its settings; "
+            "only epochs, max_seconds, device, dataset.root, trust_code can be changed "
             "- did you mean 'epochs'?",
         ),
     ],

@@ -25,7 +25,7 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
     device = resolve_device(stored["device"])
     prepare(device, reproducibility=stored["reproducibility"], threads=stored["threads"])
     with console.downloads() as progress:
-        parts = experiment.from_run(source, stored, device, settings.checkpoint, progress)
+        parts = experiment.from_run(source, stored, device, settings.checkpoint, progress, settings.root)
     fingerprint = parts.data.fingerprint()
     if source.record.get("data", {}).get("fingerprint") != fingerprint:
         console.warn(f"the data set is not the one that {source.path} was trained on: its fingerprint has changed")

@@ -10,6 +10,8 @@ from torch import Tensor
 from cnnrun import config as configs
 from cnnrun import console, experiment, provenance, report
 from cnnrun.config import Invocation
+from cnnrun.data.downloads import Report
+from cnnrun.data.splits import Data
 from cnnrun.errors import DataError, Diverged, Interrupted
 from cnnrun.experiment import Experiment
 from cnnrun.run import Run
@@ -36,7 +38,7 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
     prepare(device, reproducibility=settings.reproducibility, threads=settings.threads)
     with distributed.together(device):
         with console.downloads() as progress:
-            data = distributed.first_then_others(lambda: experiment.load_data(config, progress))
+            data = distributed.first_then_others(lambda: _load_data(config, invocation, progress))
         parts = experiment.build(config, data, device)
         config = config | {"precision": parts.compute.precision}
         fit = experiment.prepare_training(config, parts)
@@ -52,6 +54,13 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
             results = _finish(run, parts, fit, figures=settings.figures)
     if results:
         console.results(results, run.path)
+
+
+def _load_data(config: dict[str, Any], invocation: Invocation, report: Report) -> Data:
+    if config["resume"] is None:
+        return experiment.load_data(config, report)
+    named = any(word.startswith("dataset.root=") for word in invocation.overrides)
+    return experiment.stored_data(config, config["dataset"]["root"] if named else None, report)
 
 
 def _created(config: dict[str, Any], invocation: Invocation, parts: Experiment) -> Run:

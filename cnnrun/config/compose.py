@@ -22,7 +22,7 @@ from cnnrun.config.invocation import Invocation, Request
 from cnnrun.config.schema import MISSING, check
 from cnnrun.errors import ConfigError
 
-RESUMABLE = ("epochs", "max_seconds", "device", "trust_code")
+RESUMABLE = ("epochs", "max_seconds", "device", "dataset.root", "trust_code")
 """What may differ in a resumed run."""
 
 
@@ -127,10 +127,22 @@ def resumed(request: Request) -> Job:
     if several:
         raise ConfigError(f"'{several[0]}' gives several values: a run that goes on takes one")
     changes = {override.key_or_group: override.value() for override in parsed}
-    config = run.config | {"trust_code": False} | changes
+    config = _changed(run.config | {"trust_code": False}, changes)
     check(request.command, config, trusted=config["trust_code"] is True)
     choices = run.record.get("choices", {})
     return Job(config, Invocation(folder, choices, list(request.overrides)))
+
+
+def _changed(config: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a config with other values of some dotted keys; what is wrong with them is for `check` to say."""
+    changed = dict(config)
+    for key, value in changes.items():
+        head, _, tail = key.partition(".")
+        if not tail:
+            changed[head] = value
+        elif isinstance(changed.get(head), dict):
+            changed[head] = _changed(changed[head], {tail: value})
+    return changed
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cnnrun.errors import ConfigError, near_miss
 
-PATHS = ("run", "runs", "resume", "inputs", "labels", "truth", "judges", "model.weights", "model.trainable")
+PATHS = ("run", "runs", "resume", "root", "inputs", "labels", "truth", "judges", "model.weights", "model.trainable")
 PATH_ENDINGS = (".root", ".csv")
 RUN_FOLDER, SWEEP_FOLDER = "hydra.run.dir", "hydra.sweep.dir"
 OPTIONAL = "experiment"

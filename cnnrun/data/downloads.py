@@ -19,6 +19,10 @@ TIMEOUT_SECONDS = 30
 PIECE_BYTES = 1 << 18
 
 
+class DataMissing(DataError):
+    """Files that are nowhere and cannot be had."""
+
+
 class DownloadFailed(OSError):
     """No mirror gave the file whole, or it could not be written."""
 
@@ -39,10 +43,10 @@ def refuse_damaged(path: Path, md5: str) -> None:
         )
 
 
-def missing(names: Sequence[str], looked_in: Sequence[Path], why: object, url: str) -> DataError:
-    """The error for files that are nowhere and cannot be had; the first place is where they should be put."""
+def missing(names: Sequence[str], looked_in: Sequence[Path], why: object, url: str) -> DataMissing:
+    """The error that names them; the first place is where they should be put."""
     them = "it" if len(names) == 1 else "them"
-    return DataError(
+    return DataMissing(
         f"{', '.join(names)}: not in {' or '.join(map(str, looked_in))}, and {why}; get {them} from {url} "
         f"and put {them} into {looked_in[0]}, or point dataset.root elsewhere"
     )
