@@ -220,7 +220,6 @@ def test_a_wrong_file_of_the_user_is_one_sentence(toy, text, sweep, capsys, monk
     assert not Path("outputs").exists()
 
 
-def test_the_folder_of_a_run_is_no_config_dir(toy, capsys):
 @pytest.mark.parametrize("key", ["hydra.run.dir", "hydra.sweep.dir"])
 @pytest.mark.parametrize(("folder", "file"), [("a file", "a file"), ("a file/x", "a file"), ("a file/x/y", "a file")])
 def test_a_file_is_no_folder(toy, key, folder, file, capsys):
@@ -229,6 +228,7 @@ def test_a_file_is_no_folder(toy, key, folder, file, capsys):
     assert capsys.readouterr().err == f"cnnrun train: error: {key}={folder}: {file} is a file; name a folder\n"
 
 
+def test_the_folder_of_a_run_is_no_config_dir(toy, capsys):
     assert cli.main(["train", "hydra.run.dir=first"]) == 0
     assert cli.main(["train", "--config-dir", "first"]) == 2
     assert capsys.readouterr().err == (
@@ -245,7 +245,10 @@ def test_a_file_is_no_folder(toy, key, folder, file, capsys):
         ),
         ("def net(:\n    pass\n", "SyntaxError: invalid syntax (nets/broken.py, line 1)"),
         ("DEPTH = int('')\n", "ValueError: invalid literal for int() with base 10: '' (nets/broken.py, line 1)"),
-        ("class Net:\n    def __init__(self, *, width: 'Width'): ...\n", "NameError: name 'Width' is not defined"),
+        (
+            "class Net:\n    def __init__(self, *, width: 'Width'): ...\n",
+            "NameError: name 'Width' is not defined (nets/broken.py)",
+        ),
     ],
 )
 def test_an_error_inside_a_users_module_names_its_line(toy, code, problem, capsys, monkeypatch):

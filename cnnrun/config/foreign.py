@@ -68,7 +68,7 @@ def load(group: str, name: str) -> Callable[..., Any]:
 
 
 def _place(error: Exception, module_name: str) -> str:
-    """` (my_package/my_module.py, line 12)`: the innermost line of the user's package, if there is one."""
+    """` (my_package/my_module.py, line 12)`: the innermost line of the user's package, or only its file."""
     if isinstance(error, SyntaxError) and error.filename:
         return f" ({_shown(error.filename)}, line {error.lineno})"
     package = module_name.partition(".")[0]
@@ -76,8 +76,10 @@ def _place(error: Exception, module_name: str) -> str:
         f" ({_shown(frame.f_code.co_filename)}, line {line})"
         for frame, line in traceback.walk_tb(error.__traceback__)
         if str(frame.f_globals.get("__name__")).partition(".")[0] == package
+        and Path(frame.f_code.co_filename).is_file()
     ]
-    return own[-1] if own else ""
+    file = getattr(sys.modules.get(module_name), "__file__", None)
+    return own[-1] if own else f" ({_shown(file)})" if file else ""
 
 
 def _shown(file: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cnnrun.errors import ConfigError
 from cnnrun.models.spatial import size_text
 from cnnrun.values import Shape
 
@@ -61,6 +62,26 @@ def feature_map_size(model: nn.Module, input_shape: Shape) -> Shape | None:
     return sizes[-1] if sizes else None
 
 
+def require_outputs(model: nn.Module, input_shape: Shape, num_outputs: int) -> None:
+    """Hold a model that somebody else wrote to the contract of ours, before it is trained.
+
+    Raises:
+        ConfigError: if it is no module, has nothing to train, or does not give (N, num_outputs) for N samples.
+    """
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"gives a {type(model).__name__}, a torch.nn.Module is needed")
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ConfigError("has no parameters to train")
+    outputs = probe(model, input_shape, lambda *_: None, samples=2)
+    if not isinstance(outputs, Tensor):
+        raise ConfigError(f"forward gives a {type(outputs).__name__}, a tensor is needed")
+    if outputs.shape == (2, num_outputs):
+        return
+    if outputs.ndim == 2 and len(outputs) == 2:
+        raise ConfigError(f"gives {outputs.shape[1]} outputs for one sample, {num_outputs} are needed (num_outputs)")
+    raise ConfigError(f"gives outputs of shape {tuple(outputs.shape)} for 2 samples, (2, {num_outputs}) is needed")
+
+
 def has_trainable_depthwise(model: nn.Module) -> bool:
     """Whether a convolution with one filter a channel trains; bf16 makes those slower on a CPU."""
     return any(
@@ -69,11 +90,14 @@ def has_trainable_depthwise(model: nn.Module) -> bool:
     )
 
 
-def probe(model: nn.Module, input_shape: Shape, visit: Callable[[str, nn.Module, Tensor], None]) -> None:
-    """Call `visit(name, module, output)` for each module inside `model` during one forward of a zero sample."""
+def probe(
+    model: nn.Module, input_shape: Shape, visit: Callable[[str, nn.Module, Tensor], None], *, samples: int = 1
+) -> Tensor:
+    """The outputs for samples of zeros; calls `visit(name, module, output)` for each module inside `model`."""
     device = next(model.parameters()).device
     with torch.no_grad(), evaluating(model), visiting(model, visit):
-        model(torch.zeros(1, *input_shape, device=device))
+        outputs: Tensor = model(torch.zeros(samples, *input_shape, device=device))
+    return outputs
 
 
 @contextmanager
