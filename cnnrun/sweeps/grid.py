@@ -36,7 +36,7 @@ class GridSweeper(Sweeper):
 
 
 def values(override: Override) -> list[Word]:
-    """The key with each value that it is to have, as text.
+    """The key with each value that it is to have, once, as it was typed.
 
     Raises:
         ConfigError: for a range without steps.
@@ -45,5 +45,24 @@ def values(override: Override) -> list[Word]:
     if override.is_interval_sweep():
         raise ConfigError(f"'{override.input_line}': a grid needs values, such as {key}=0.1,0.01 or {key}=range(1,4)")
     if override.is_sweep_override():
-        return [(key, value) for value in override.sweep_string_iterator()]
+        typed: dict[str, str] = {}
+        texts = list(map(str, override.sweep_string_iterator()))
+        for text, word in zip(texts, _words(override, texts), strict=True):
+            typed.setdefault(text, word)
+        return [(key, word) for word in typed.values()]
     return [(key, override.get_value_element_as_str())]
+
+
+def _words(override: Override, texts: list[str]) -> list[str]:
+    """Numbers as they were typed, as 1e9, of which Hydra makes 1000000000.0; all else as Hydra writes it."""
+    words = override.input_line.partition("=")[2].split(",") if override.input_line else []
+    if len(words) != len(texts) or not override.is_choice_sweep():
+        return texts
+    return [word.strip() if _is_number(word, text) else text for word, text in zip(words, texts, strict=True)]
+
+
+def _is_number(word: str, text: str) -> bool:
+    try:
+        return float(word) == float(text)
+    except ValueError:
+        return False

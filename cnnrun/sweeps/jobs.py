@@ -1,16 +1,47 @@
 """One job of a sweep: what stands in its folder already, and what came of it."""
 
+import json
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from cnnrun.errors import ConfigError
+from cnnrun.config import overrides
+from cnnrun.errors import CnnrunError, ConfigError
 from cnnrun.run import RECORD, Run
 
 AUTOMATIC = "auto"
 """A run stores what `auto` came to; either is the same setting."""
 APART = ("resume", "trust_code")
 """Settings that say how to run, not what."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A config, and the words that asked for it."""
+
+    words: dict[str, str]
+    choices: dict[str, str]
+    config: dict[str, Any]
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """What a run was asked for."""
+        words = dict(map(overrides.split, run.record.get("overrides", [])))
+        return cls(words, run.record.get("choices", {}), run.config)
+
+    def value(self, key: str) -> Any:
+        """The option of a group, or the value of a dotted key; None where it has none."""
+        value: Any = self.config
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        return self.choices.get(key, value)
+
+    def text(self, key: str) -> str:
+        """The same as it was typed, or could have been."""
+        value = self.value(key)
+        return self.words.get(key) or (value if isinstance(value, str) else json.dumps(value, separators=(",", ":")))
 
 
 @dataclass(frozen=True)
@@ -26,7 +57,7 @@ class Outcome:
     metrics: dict[str, float] = field(default_factory=dict)
     """From its results, by name such as test/f1_macro."""
     monitor: str = ""
-    """The metric on val that chose its checkpoint, such as val/accuracy."""
+    """The metric on val that chose its checkpoint, such as val/accuracy; of an evaluation: that of the run's."""
     best_value: float | None = None
     """Of that metric, at the chosen checkpoint."""
     higher_is_better: bool = True
@@ -43,11 +74,33 @@ def is_finished(folder: Path, config: dict[str, Any]) -> bool | None:
     run = Run.open(folder)
     stored = run.config
     for name, (there, asked) in _differences(stored, config).items():
-        raise ConfigError(
-            f"{folder} holds a run with other settings ({name} is {there} there, {asked} now); "
-            "choose another folder: sweep=NAME"
-        )
+        raise _other_settings(folder, name, there, asked)
     return run.status == "finished"
+
+
+def others(folder: Path, known: Iterable[Path]) -> list[Path]:
+    """The jobs in a sweep's folder that are not among the `known`."""
+    return sorted({file.parent for file in folder.glob(f"*/{RECORD}")} - set(known))
+
+
+def refuse_another_sweep(folders: Iterable[Path], now: Asked, swept: Iterable[str]) -> None:
+    """Jobs of one sweep differ in what is swept, in nothing else that was asked for.
+
+    Raises:
+        ConfigError: names the first of `folders` that differs in something else.
+    """
+    for folder in folders:
+        there = Asked.of(Run.open(folder))
+        for key in sorted((there.words.keys() | now.words.keys()) - {*swept, *APART}):
+            if there.value(key) != now.value(key) and now.value(key) != AUTOMATIC:
+                raise _other_settings(folder, key, there.text(key), now.text(key))
+
+
+def _other_settings(folder: Path, name: str, there: Any, now: Any) -> ConfigError:
+    return ConfigError(
+        f"{folder} holds a run with other settings ({name} is {there} there, {now} now); "
+        "choose another folder: sweep=NAME"
+    )
 
 
 def outcome(settings: dict[str, str], folder: Path, error: str = "") -> Outcome:
@@ -64,10 +117,17 @@ def outcome(settings: dict[str, str], folder: Path, error: str = "") -> Outcome:
         error,
         record.get("seconds"),
         metrics,
-        record.get("monitor", ""),
+        record.get("monitor") or _monitor_of(record.get("of")),
         record.get("best_value"),
         record.get("higher_is_better", True),
     )
+
+
+def _monitor_of(judged: Any) -> str:
+    """The metric that an evaluated run watched; nothing if that cannot be read any more."""
+    with suppress(CnnrunError):
+        return str(Run.open(str(judged)).record.get("monitor", ""))
+    return ""
 
 
 def _differences(stored: Any, asked: Any, name: str = "") -> dict[str, tuple[Any, Any]]:

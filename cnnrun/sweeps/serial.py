@@ -16,14 +16,16 @@ from omegaconf import DictConfig, read_write
 
 from cnnrun.config import check, compose, overrides
 from cnnrun.errors import CnnrunError, Interrupted, JobsFailed
+from cnnrun.run import Run
 from cnnrun.sweeps import table
-from cnnrun.sweeps.jobs import Outcome, is_finished, outcome
+from cnnrun.sweeps.jobs import Asked, Outcome, is_finished, others, outcome, refuse_another_sweep
 
 
 @dataclass(frozen=True)
 class _Job:
     config: DictConfig
     """With its hydra node."""
+    asked: Asked
     settings: dict[str, str]
     folder: Path
     finished: bool | None
@@ -33,6 +35,13 @@ def _interrupted(job: _Job) -> Outcome:
     """What a job has come to that a signal met, which may have had no time to make its folder."""
     reached = outcome(job.settings, job.folder)
     return reached if reached.status == "finished" else replace(reached, status="interrupted")
+
+
+def _outcomes_before(folder: Path, jobs: Sequence[_Job], keys: Sequence[str]) -> list[Outcome]:
+    """What has come of jobs in the sweep's folder that other values of its keys have left there."""
+    left = others(folder, (job.folder for job in jobs))
+    refuse_another_sweep(left, jobs[0].asked, keys)
+    return [outcome({key: Asked.of(Run.open(job)).text(key) for key in keys}, job) for job in left]
 
 
 class SerialLauncher(Launcher):
@@ -54,12 +63,14 @@ class SerialLauncher(Launcher):
         words = OverridesParser.create().parse_overrides(list(self._shared.hydra.overrides.task))
         swept = [word.key_or_group for word in words if word.is_sweep_override()]
         folder = Path(self._shared.hydra.sweep.dir)
-        jobs = [self._prepare(list(combination), swept) for combination in job_overrides]
+        keys = list(dict.fromkeys([*swept, *table.swept_before(folder)]))
+        jobs = [self._prepare(list(combination), keys) for combination in job_overrides]
+        before = _outcomes_before(folder, jobs, keys)
         outcomes: list[Outcome] = []
         try:
             for number, job in enumerate(jobs, 1):
                 remark = ": finished before" if job.finished else ""
-                print(f"[{number}/{len(jobs)}] {job.folder.name}{remark}", flush=True)
+                print(f"[{number}/{len(jobs)}] {job.folder.name}{remark}", file=sys.stderr, flush=True)
                 outcomes.append(outcome(job.settings, job.folder, "" if job.finished else self._run(job)))
         except (KeyboardInterrupt, Interrupted) as stop:
             signum = stop.signum if isinstance(stop, Interrupted) else signal.SIGINT
@@ -67,23 +78,23 @@ class SerialLauncher(Launcher):
             outcomes += map(_interrupted, jobs[len(outcomes) :][:1])
             raise Interrupted(f"{done}; the same command goes on with it", signum) from stop
         finally:
-            table.write(folder, outcomes)
-        table.show(folder, outcomes)
+            table.write(folder, [*before, *outcomes])
+        table.show(folder, [*before, *outcomes])
         failed = sum(row.status == "failed" for row in outcomes)
         if failed:
             raise JobsFailed(f"{failed} of {len(jobs)} jobs failed; the same command tries them again: {folder}")
         return [JobReturn(overrides=list(words), status=JobStatus.COMPLETED) for words in job_overrides]
 
-    def _prepare(self, words: list[str], swept: list[str]) -> _Job:
+    def _prepare(self, words: list[str], keys: list[str]) -> _Job:
         with compose.lists_as_a_whole(words):
             config = self._loader.load_sweep_config(self._shared, words)
         HydraConfig.instance().set_config(config)
         plain = compose.plain(config)
         check(config.hydra.job.name, plain)
         folder = Path(config.hydra.sweep.dir, config.hydra.sweep.subdir)
-        given = dict(map(overrides.split, words))
-        settings = {key: given.get(key, "null") for key in swept}
-        return _Job(config, settings, folder, is_finished(folder, plain))
+        told = compose.invocation(config.hydra, folder)
+        asked = Asked(dict(map(overrides.split, told.overrides)), told.choices, plain)
+        return _Job(config, asked, {key: asked.text(key) for key in keys}, folder, is_finished(folder, plain))
 
     def _run(self, job: _Job) -> str:
         """Run one job; the error that ended it, or nothing."""

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,20 @@ def show(folder: Path, outcomes: Sequence[Outcome]) -> None:
     rows = table_rows(outcomes)
     watched = {row.monitor.partition("/")[2] for row in outcomes if row.monitor}
     metrics = list(dict.fromkeys(name for row in outcomes for name in row.metrics if name.partition("/")[2] in watched))
-    columns = [*outcomes[0].settings, "status", *metrics, "seconds", "chosen"]
+    columns = [*outcomes[0].settings, "status", *metrics]
+    columns += [column for column in ("seconds", "chosen") if any(row[column] for row in rows)]
     console.table([{column: row.get(column) for column in columns} for row in rows])
-    print(f"\nsweep folder: {folder}  ({CHOSEN} is the best on val)", flush=True)
+    remark = f"  ({CHOSEN} is the best on val)" if "chosen" in columns else ""
+    print(f"\nsweep folder: {folder}{remark}", flush=True)
+
+
+def swept_before(folder: Path) -> list[str]:
+    """The settings that have a column in the table that stands in the folder; none if there is no table."""
+    if not (folder / FILE).is_file():
+        return []
+    with open(folder / FILE, newline="") as file:
+        columns = next(csv.reader(file), [])
+    return list(takewhile(lambda column: column not in SWEEP.names, columns))
 
 
 def table_rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:

@@ -91,13 +91,24 @@ def test_names_of_jobs_are_safe_and_different(toy):
 def test_equal_jobs_run_once(toy):
     assert sweep("seed=1,2,1") == 0
     assert [config["seed"] for config, _ in toy.CALLS] == [1, 2]
+    assert sweep("optimizer.lr=0.1,1e-1") == 0
+    assert len(toy.CALLS) == 3
+
+
+def test_names_of_jobs_keep_what_was_typed(toy):
+    assert sweep("optimizer.lr=1e9,0.10, 1e-3", "sweep=x") == 0
+    assert jobs_in(Path("outputs/sweeps/x")) == ["optimizer.lr=0.10", "optimizer.lr=1e-3", "optimizer.lr=1e9"]
+    assert [config["optimizer"]["lr"] for config, _ in toy.CALLS] == [1e9, 0.1, 1e-3]
+    assert [row["optimizer.lr"] for row in rows_of(Path("outputs/sweeps/x"))] == ["1e9", "0.10", "1e-3"]
 
 
 def test_the_same_command_again_skips_what_is_finished(toy, capsys):
     assert sweep("seed=1,2") == 0
     assert sweep("seed=1,2,3") == 0
     assert [config["seed"] for config, _ in toy.CALLS] == [1, 2, 3]
-    assert "[1/3] seed=1: finished before" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert err.endswith("[1/3] seed=1: finished before\n[2/3] seed=2: finished before\n[3/3] seed=3\n")
+    assert "[1/3]" not in out
     assert [row["status"] for row in rows_of(the_sweep())] == ["finished"] * 3
 
 
@@ -146,6 +157,7 @@ def test_an_interrupted_sweep_stops_and_goes_on(toy, end, capsys):
     toy.ENDS[2] = end
     assert sweep("seed=1,2,3") == 130
     assert capsys.readouterr().err == (
+        "[1/3] seed=1\n[2/3] seed=2\n"
         f"cnnrun train: stopped after 1 of 3 jobs in {the_sweep()}; the same command goes on with it\n"
     )
     assert [row["status"] for row in rows_of(the_sweep())] == ["finished", "interrupted"]
@@ -158,12 +170,54 @@ def test_an_interrupted_sweep_stops_and_goes_on(toy, end, capsys):
 
 def test_a_folder_with_other_settings_is_refused_before_the_first_job(toy, capsys):
     assert sweep("seed=1,2", "sweep=x", "epochs=7") == 0
+    capsys.readouterr()
     assert sweep("seed=0,1,2", "sweep=x", "epochs=3") == 2
     assert len(toy.CALLS) == 2
     assert capsys.readouterr().err == (
         "cnnrun train: error: outputs/sweeps/x/seed=1 holds a run with other settings (epochs is 7 there, 3 now); "
         "choose another folder: sweep=NAME\n"
     )
+
+
+def test_more_values_add_jobs_and_the_table_has_all_of_them(toy, capsys):
+    assert sweep("seed=1,3", "sweep=x") == 0
+    capsys.readouterr()
+    assert sweep("seed=2", "optimizer.lr=1e-2,2e-2", "sweep=x") == 0
+    rows = rows_of(Path("outputs/sweeps/x"))
+    assert [(row["optimizer.lr"], row["seed"], row["status"], row["chosen"]) for row in rows] == [
+        ("0.001", "1", "finished", ""),
+        ("0.001", "3", "finished", "*"),
+        ("1e-2", "2", "finished", ""),
+        ("2e-2", "2", "finished", ""),
+    ]
+    assert len(capsys.readouterr().out.splitlines()) == 1 + 4 + 2
+    toy.ENDS[7] = "interrupted"
+    assert sweep("seed=7,1", "sweep=x") == 130
+    assert [(row["seed"], row["status"]) for row in rows_of(Path("outputs/sweeps/x"))][-2:] == [
+        ("3", "finished"),
+        ("7", "interrupted"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "difference"),
+    [
+        (["seed=3,4", "epochs=3"], "epochs is 7 there, 3 now"),
+        (["seed=3,4"], "epochs is 7 there, 10 now"),
+        (["seed=3,4", "epochs=7", "model=mlp"], "model is cnn there, mlp now"),
+        (["optimizer.lr=1,2", "epochs=8"], "epochs is 7 there, 8 now"),
+    ],
+)
+def test_other_jobs_with_other_fixed_settings_are_refused(toy, words, difference, capsys):
+    assert sweep("seed=1,2", "sweep=x", "epochs=7") == 0
+    capsys.readouterr()
+    assert sweep("sweep=x", *words) == 2
+    assert capsys.readouterr().err == (
+        f"cnnrun train: error: outputs/sweeps/x/seed=1 holds a run with other settings ({difference}); "
+        "choose another folder: sweep=NAME\n"
+    )
+    assert len(toy.CALLS) == 2
+    assert sweep("sweep=x", "seed=3,4", "epochs=7", "model=cnn") == 0, "the same, in other words"
 
 
 def test_a_run_that_stored_what_auto_came_to_has_the_same_settings(toy):
@@ -203,3 +257,16 @@ def test_a_sweep_of_one_is_a_sweep(toy):
 def test_evaluations_can_be_swept(toy):
     assert cli.main(["eval", "-m", "run=outputs/train/x", "split=val,test"]) == 4
     assert [config["split"] for config, _ in toy.CALLS] == ["val", "test"]
+
+
+def test_the_table_of_evaluations_shows_the_watched_metric_of_each_split(toy, capsys):
+    assert cli.main(["train", "hydra.run.dir=first"]) == 0
+    capsys.readouterr()
+    assert cli.main(["eval", "-m", "run=first", "split=val,test"]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in table[:3]] == [
+        ["split", "status", "val/accuracy", "test/accuracy"],
+        ["val", "finished", "0.9000"],
+        ["test", "finished", "0.8500"],
+    ]
+    assert table[-1] == f"sweep folder: {the_sweep()}"

@@ -83,7 +83,9 @@ def train(config, invocation):
     if end == "ctrl-c at once":
         raise KeyboardInterrupt
     run = Run.open(Path(config["resume"])) if config["resume"] else Run.create(invocation.output_dir, config)
-    run.update(choices=invocation.choices, monitor="val/accuracy", higher_is_better=True)
+    run.update(
+        overrides=invocation.overrides, choices=invocation.choices, monitor="val/accuracy", higher_is_better=True
+    )
     try:
         if end == "bug":
             raise ZeroDivisionError("division by zero")
@@ -103,4 +105,11 @@ def train(config, invocation):
 
 
 def evaluate(config, invocation):
+    """Copy the results of the split, where the run exists."""
     CALLS.append((config, invocation))
+    source = Path(config["run"])
+    if source.is_dir():
+        run = Run.create(invocation.output_dir, config, of=str(source))
+        run.write_rows(RESULTS, [row for row in Run.open(source).results() if row["split"] == config["split"]])
+        run.update(status="finished")
+        run.close()
