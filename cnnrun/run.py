@@ -178,6 +178,7 @@ class Run:
         try:
             yield
         except Interrupted as error:
+            self.log(str(error))
             self._end("interrupted", error)
             raise Interrupted(f"{error}{advice}", error.signum) from error
         except KeyboardInterrupt as error:

@@ -11,7 +11,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"commands", "completion", "usage"},
-    {"report"},
+    {"opening", "report"},
     {"experiment", "sweeps"},
     {"config", "console"},
     {"run", "plots", "settings"},

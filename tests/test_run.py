@@ -120,7 +120,7 @@ def test_the_lock_dies_with_its_owner(tmp_path):
 @pytest.mark.parametrize(
     ("error", "record", "log"),
     [
-        (Interrupted("stopped by SIGTERM", 15), ("interrupted", "stopped by SIGTERM"), None),
+        (Interrupted("stopped by SIGTERM", 15), ("interrupted", "stopped by SIGTERM"), "stopped by SIGTERM"),
         (KeyboardInterrupt(), ("interrupted", "KeyboardInterrupt: "), None),
         (DataError("no images"), ("failed", "DataError: no images"), "no images"),
         (NotWritten("disk full"), ("failed", "NotWritten: disk full"), "disk full"),

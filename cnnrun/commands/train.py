@@ -4,15 +4,12 @@ import shlex
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from cnnrun import config as configs
-from cnnrun import console, experiment, provenance, report
+from cnnrun import console, experiment, opening, report
 from cnnrun.config import Invocation
-from cnnrun.data.downloads import Report
-from cnnrun.data.splits import Data
-from cnnrun.errors import DataError, Diverged, Interrupted
+from cnnrun.errors import Diverged, Interrupted
 from cnnrun.experiment import Experiment
 from cnnrun.run import Run
 from cnnrun.settings import TrainSettings
@@ -22,9 +19,6 @@ from cnnrun.training import checkpoints, distributed
 from cnnrun.training.device import prepare, resolve_device
 from cnnrun.training.fit import Fit
 from cnnrun.training.records import Epoch, Step, Stopped
-
-EXACT = ("versions", "machine", "device", "precision", "threads", "processes")
-"""Entries of run.json that must be as they were for a resumed run to end with the same bytes."""
 
 
 def train(config: dict[str, Any], invocation: Invocation) -> None:
@@ -38,11 +32,12 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
     prepare(device, reproducibility=settings.reproducibility, threads=settings.threads)
     with distributed.together(device):
         with console.downloads() as progress:
-            data = distributed.first_then_others(lambda: _load_data(config, invocation, progress))
+            data = distributed.first_then_others(lambda: opening.load_data(config, invocation, progress))
         parts = experiment.build(config, data, device)
         config = config | {"precision": parts.compute.precision}
         fit = experiment.prepare_training(config, parts)
-        run = _resumed(config, settings, parts, fit) if settings.resume else _created(config, invocation, parts)
+        resumed = settings.resume is not None
+        run = opening.resumed_run(config, parts, fit) if resumed else opening.new_run(config, invocation, parts)
         advice = f"; go on with: cnnrun train {shlex.quote(f'resume={run.path}')}"
         with run.recorded(advice), Signals() as signals:
             run.write_preprocessing(parts.data.preprocessing.to_dict() | {"class_names": list(parts.data.class_names)})
@@ -54,68 +49,6 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
             results = _finish(run, parts, fit, figures=settings.figures)
     if results:
         console.results(results, run.path)
-
-
-def _load_data(config: dict[str, Any], invocation: Invocation, report: Report) -> Data:
-    if config["resume"] is None:
-        return experiment.load_data(config, report)
-    named = any(word.startswith("dataset.root=") for word in invocation.overrides)
-    return experiment.stored_data(config, config["dataset"]["root"] if named else None, report)
-
-
-def _created(config: dict[str, Any], invocation: Invocation, parts: Experiment) -> Run:
-    folder = distributed.on_first(lambda: invocation.output_dir)
-    facts = _facts(parts)
-    names = {
-        "command": "train",
-        "choices": invocation.choices,
-        "overrides": invocation.overrides,
-        "seed": config["seed"],
-    }
-    return distributed.first_then_others(
-        lambda: Run.create(folder, config, writes=distributed.is_first(), **names, **facts)
-    )
-
-
-def _resumed(config: dict[str, Any], settings: TrainSettings, parts: Experiment, fit: Fit) -> Run:
-    """Open the run to go on with, and put the training where its last checkpoint left it."""
-    run = Run.open(str(settings.resume), writes=distributed.is_first())
-    distributed.on_first(run.lock)
-    facts = _facts(parts)
-    if run.record.get("data") != facts["data"]:
-        raise DataError(f"the data set is not the one that {run.path} was trained on: its fingerprint has changed")
-    changed = [name for name in EXACT if run.record.get(name) != facts[name]]
-    if changed and distributed.is_first():
-        console.warn(f"not exact: {', '.join(changed)} differ from those that the run was started with")
-    last = distributed.on_first(
-        lambda: checkpoints.read(run.checkpoint("last")) if run.has_checkpoint("last") else None
-    )
-    if last:
-        fit.state.load(*last)
-    run.write_config(config | {"resume": None})
-    run.update(status="running", reason=None, **facts)
-    return run
-
-
-def _facts(parts: Experiment) -> dict[str, Any]:
-    """What run.json says about where the numbers come from."""
-    data, compute = parts.data, parts.compute
-    return {
-        "versions": provenance.versions(),
-        "machine": provenance.machine(),
-        "git_commit": provenance.git_commit(),
-        "device": str(compute.device),
-        "precision": compute.precision,
-        "threads": torch.get_num_threads(),
-        "processes": distributed.world_size(),
-        "parameters": parts.parameters,
-        "data": {
-            "fingerprint": data.fingerprint(),
-            "input_shape": list(data.input_shape),
-            "classes": len(data.class_names),
-            "samples": {split.name: len(split) for split in (data.train, data.val, data.test)},
-        },
-    }
 
 
 def _train(run: Run, fit: Fit, signals: Signals) -> None:
@@ -150,6 +83,8 @@ def _save_epoch(run: Run, fit: Fit, epoch: Epoch) -> None:
         run.save_checkpoint("best", weights, {"epoch": epoch.number, "val": epoch.val})
     run.write_rows(HISTORY, fit.state.progress.history)
     _save_last(run, fit)
+    monitor = f"val/{fit.task.monitor}"
+    run.log(f"epoch {epoch.number}: train/loss {epoch.train['loss']:.4g}, {monitor} {epoch.row()[monitor]:.4g}")
     if epoch.stop:
         run.log(epoch.stop)
 
@@ -189,7 +124,8 @@ def _report(
     losses = [float(row["train/loss"]) for row in progress.history]
     warnings = [*parts.warnings, *task.findings(outputs["val"], data.val.targets, losses)]
     test_reads = run.record.get("test_reads", 0) + 1
-    notes = [*task.notes(gap), *_repeated_reading(test_reads)]
+    early = [f"training ended before its last epoch: {stopped}"] if progress.epoch < fit.plan.epochs else []
+    notes = [*early, *task.notes(gap), *_repeated_reading(test_reads)]
     if figures:
         report.draw_run(run, parts, fit.train)
         report.draw_split(run, parts, data.test)

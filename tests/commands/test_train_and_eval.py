@@ -281,3 +281,37 @@ def test_a_job_that_fails_leaves_the_others_and_the_exit_code_says_so(here, caps
     table = pd.read_csv(here / "outputs/sweeps/lr/sweep.csv")
     assert list(table["status"]) == ["failed", "finished"]
     assert "became" in table["error"][0]
+
+
+def test_the_log_says_what_happened_epoch_by_epoch(here):
+    log = (train("epochs=2", "patience=1").path / "run.log").read_text().splitlines()
+    assert "started: cnnrun train dataset.limit=200" in log[0]
+    assert "epoch 1: train/loss" in log[1]
+    assert "val/accuracy" in log[1]
+    assert "all 2 epochs are done" in log[-1] or "no improvement" in log[-1]
+
+
+def test_a_training_that_ends_early_says_why(here, capsys):
+    train("epochs=50", "max_seconds=0.0001")
+    assert "training ended before its last epoch: the time is used up" in capsys.readouterr().err
+
+
+def test_resume_with_other_epochs_says_that_the_schedule_jumps(here, capsys):
+    train("epochs=2")
+    assert main(["train", "resume=run", "epochs=3"]) == 0
+    assert "epochs was 2 and is 3, and the learning rate of scheduler=cosine" in capsys.readouterr().err
+
+
+def test_resume_of_a_finished_run_says_that_nothing_is_left(here, capsys):
+    train("epochs=2")
+    assert main(["train", "resume=run"]) == 0
+    assert "2 epochs are done already; epochs=4 would go on training" in capsys.readouterr().err
+
+
+def test_a_run_whose_checkpoint_is_gone_does_not_start_over_in_silence(here, capsys):
+    train("epochs=2")
+    shutil.rmtree(here / "run" / "checkpoints" / "last")
+    history = (here / "run" / "history.csv").read_bytes()
+    assert main(["train", "resume=run", "epochs=3"]) == 3
+    assert "has no checkpoint 'last' to go on from, though its history has 2 epochs" in capsys.readouterr().err
+    assert (here / "run" / "history.csv").read_bytes() == history

@@ -1,0 +1,123 @@
+"""Open what a training writes into: the folder of a new run, or that of one to go on with, with its state put back."""
+
+from typing import Any
+
+import torch
+
+from cnnrun import console, experiment, provenance
+from cnnrun.config import Invocation
+from cnnrun.data.downloads import Report
+from cnnrun.data.splits import Data
+from cnnrun.errors import DataError
+from cnnrun.experiment import Experiment
+from cnnrun.run import Run
+from cnnrun.tables import HISTORY
+from cnnrun.training import checkpoints, distributed
+from cnnrun.training.fit import Fit
+
+EXACT = ("versions", "machine", "device", "precision", "threads", "processes")
+"""Entries of run.json that must be as they were for a resumed run to end with the same bytes."""
+STRETCHED = ("cosine", "onecycle")
+"""Schedules whose learning rate at a step depends on the number of epochs."""
+
+
+def load_data(config: dict[str, Any], invocation: Invocation, report: Report) -> Data:
+    """The data set of a new run, or of one to go on with: see experiment.stored_data for what differs."""
+    if config["resume"] is None:
+        return experiment.load_data(config, report)
+    named = any(word.startswith("dataset.root=") for word in invocation.overrides)
+    return experiment.stored_data(config, config["dataset"]["root"] if named else None, report)
+
+
+def new_run(config: dict[str, Any], invocation: Invocation, parts: Experiment) -> Run:
+    """Make the folder; only the first of several processes writes into it.
+
+    Raises:
+        ConfigError: if something is there already.
+    """
+    folder = distributed.on_first(lambda: invocation.output_dir)
+    facts = _facts(parts)
+    names = {
+        "command": "train",
+        "choices": invocation.choices,
+        "overrides": invocation.overrides,
+        "seed": config["seed"],
+    }
+    run = distributed.first_then_others(
+        lambda: Run.create(folder, config, writes=distributed.is_first(), **names, **facts)
+    )
+    run.log(" ".join(["started: cnnrun train", *invocation.overrides]))
+    return run
+
+
+def resumed_run(config: dict[str, Any], parts: Experiment, fit: Fit) -> Run:
+    """Open the run to go on with, and put the training where its last checkpoint left it.
+
+    Raises:
+        ConfigError: if another process is writing it.
+        DataError: if its data set or its checkpoint is not what it was.
+    """
+    run = Run.open(config["resume"], writes=distributed.is_first())
+    distributed.on_first(run.lock)
+    facts = _facts(parts)
+    _refuse_other_data(run, facts["data"])
+    last = distributed.on_first(
+        lambda: checkpoints.read(run.checkpoint("last")) if run.has_checkpoint("last") else None
+    )
+    if last:
+        fit.state.load(*last)
+    elif epochs := len(run.rows(HISTORY)):
+        raise DataError(
+            f"{run.path} has no checkpoint 'last' to go on from, though its history has {epochs} epochs; "
+            "train again, into a new folder"
+        )
+    if distributed.is_first():
+        _say_what_differs(run, config, facts, fit)
+    run.write_config(config | {"resume": None})
+    run.update(status="running", reason=None, **facts)
+    run.log(f"resumed after step {fit.state.progress.updates}")
+    return run
+
+
+def _refuse_other_data(run: Run, data: dict[str, Any]) -> None:
+    stored = run.record.get("data")
+    if stored is None:
+        raise DataError(f"the record of {run.path} does not say which data set it was trained on, so it cannot go on")
+    if stored != data:
+        raise DataError(f"the data set is not the one that {run.path} was trained on: its fingerprint has changed")
+
+
+def _say_what_differs(run: Run, config: dict[str, Any], facts: dict[str, Any], fit: Fit) -> None:
+    """Warn of everything that makes this another run than one that nobody interrupted."""
+    changed = [name for name in EXACT if run.record.get(name) != facts[name]]
+    if changed:
+        console.warn(f"not exact: {', '.join(changed)} differ from those that the run was started with")
+    before, now, done = run.config["epochs"], config["epochs"], fit.state.progress.epoch
+    if before != now and config["scheduler"]["name"] in STRETCHED and fit.state.progress.updates:
+        console.warn(
+            f"not exact: epochs was {before} and is {now}, and the learning rate of scheduler="
+            f"{config['scheduler']['name']} depends on it, so it jumps here"
+        )
+    if done >= now:
+        console.note(f"{done} epochs are done already; epochs={done + now} would go on training")
+
+
+def _facts(parts: Experiment) -> dict[str, Any]:
+    """What run.json says about where the numbers come from."""
+    data, compute = parts.data, parts.compute
+    return {
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
+        "git_commit": provenance.git_commit(),
+        "device": str(compute.device),
+        "precision": compute.precision,
+        "threads": torch.get_num_threads(),
+        "processes": distributed.world_size(),
+        "parameters": parts.parameters,
+        "data": {
+            "fingerprint": data.fingerprint(),
+            "input_shape": list(data.input_shape),
+            "classes": len(data.class_names),
+            "samples": {split.name: len(split) for split in (data.train, data.val, data.test)},
+        },
+    }
