@@ -1,32 +1,42 @@
 """What a person sees while a command works: progress and warnings on stderr, tables of results on stdout.
 
-On a terminal rich draws it; in a pipe or a log file it is plain lines, never wrapped, without escape codes.
+On a terminal rich draws it; in a pipe or a log file it is plain lines, never wrapped, without escape codes. Work does
+not end because nobody reads it any more: what cannot be written is left out.
 """
 
 import math
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from numbers import Integral, Real
 from typing import Any, Self, TextIO
 
 from cnnrun.training.records import Epoch, Step
 
+GAP = "_gap"
+"""How the name of a metric ends that is a difference between two splits."""
 SECONDS_BETWEEN_DRAWINGS = 0.1
 SECONDS_BETWEEN_LINES = 10.0
 """Of the progress of a download, in a pipe."""
 
 
+def tell(line: str) -> None:
+    """Write a line on stderr."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
+
+
 def note(sentence: str) -> None:
-    """Tell something on stderr."""
-    print(sentence, file=sys.stderr, flush=True)
+    """Tell on stderr what is good to know."""
+    tell(f"note: {sentence}")
 
 
 def warn(sentence: str) -> None:
     """Tell on stderr that something deserves a look."""
-    note(f"warning: {sentence}")
+    tell(f"warning: {sentence}")
 
 
 class Display:
@@ -81,17 +91,19 @@ class Display:
         speed, seconds = f"{epoch.samples_per_second:,.0f}", f"{epoch.seconds:.1f}"
         if self._bar is None:
             words = [f"{name} {fact}" for name, fact in facts.items()]
-            note("  ".join([*words, f"{speed} samples/s", f"{seconds} s"]))
+            tell("  ".join([*words, f"{speed} samples/s", f"{seconds} s"]))
         else:
             self._write_row(self._bar, facts | {"samples/s": speed, "seconds": seconds}, epoch.is_best)
 
     def _write_row(self, bar: "_Bar", facts: Mapping[str, str], is_best: bool) -> None:
-        """The facts in columns, under a heading that is written once."""
+        """The facts in columns, the first that the terminal has room for, under a heading that is written once."""
         widths = {name: max(len(name), 12 if name == "best" else 7) for name in facts}
+        while len(widths) > 1 and sum(widths.values()) + 2 * (len(widths) - 1) > bar.width:
+            widths.popitem()
         if not self._has_heading:
-            bar.write("  ".join(name.rjust(widths[name]) for name in facts), "dim")
+            bar.write("  ".join(name.rjust(width) for name, width in widths.items()), "dim")
             self._has_heading = True
-        bar.write("  ".join(fact.rjust(widths[name]) for name, fact in facts.items()), "bold" if is_best else "")
+        bar.write("  ".join(facts[name].rjust(width) for name, width in widths.items()), "bold" if is_best else "")
 
     def _describe_best(self) -> str:
         return f"{_number(self._best[0])} ({self._best[1]})" if self._best else "-"
@@ -123,7 +135,7 @@ def downloads() -> Iterator[Callable[[int, int | None, str], None]]:
         if bar:
             bar.draw(what, done / total if total else 0.0, size, "")
         else:
-            note(f"downloading {what}: {size}")
+            tell(f"downloading {what}: {size}")
 
     if bar:
         bar.start()
@@ -138,30 +150,62 @@ def results(rows: Sequence[Mapping[str, Any]], folder: object) -> None:
     """Write the table that ends a run: a line a metric, a column a split, and where the run lies.
 
     Args:
-        rows: of tables.RESULTS. The interval is that of the last split with the metric: test, if it was read.
+        rows: of tables.RESULTS. The interval is that of the last split: test, if it was read. Of a difference between
+            two splits, such as accuracy_gap, the value and the interval stand below the table.
     """
+    gaps = [row for row in rows if row["metric"].endswith(GAP)]
+    rows = [row for row in rows if row not in gaps]
     splits = list(dict.fromkeys(row["split"] for row in rows))
+    interval = f"95 % of {splits[-1]}"
     lines: dict[str, dict[str, Any]] = {}
     for row in rows:
         line = lines.setdefault(row["metric"], {"metric": row["metric"], **dict.fromkeys(splits)})
-        line |= {row["split"]: row["value"], "95 % interval": _interval(row)}
+        line |= {row["split"]: row["value"], interval: _interval(row)}
     counts = {split: max(row["n"] for row in rows if row["split"] == split) for split in splits}
-    table([*lines.values(), {"metric": "samples", **counts}])
-    print(f"\nrun folder: {folder}", flush=True)
+    foot = [f"\n{_gap(row)}" for row in gaps] + [f"\nrun folder: {folder}"]
+    table([*lines.values(), {"metric": "samples", **counts}], foot, dispensable=splits[:-1])
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows on stdout under the names of their columns; numbers are aligned at the right."""
+def _gap(row: Mapping[str, Any]) -> str:
+    name, split = row["metric"].removesuffix(GAP), row["split"]
+    return f"{name} on train - {name} on {split}: {_number(row['value'])} (95 %: {_interval(row)})"
+
+
+def table(rows: Sequence[Mapping[str, Any]], foot: Sequence[str] = (), dispensable: Sequence[str] = ()) -> None:
+    """Write rows on stdout under the names of their columns; numbers are aligned at the right.
+
+    Args:
+        foot: lines below it. dispensable: columns that a narrow terminal leaves out, the first first.
+    """
     columns = list(dict.fromkeys(column for row in rows for column in row))
+    if _is_terminal(sys.stdout):
+        dropped = 0
+        while dropped < len(dispensable) and _width(rows, columns) > shutil.get_terminal_size().columns:
+            columns.remove(dispensable[dropped])
+            dropped += 1
+    try:
+        _write_table(rows, columns)
+        print(*foot, sep="\n", end="\n" if foot else "", flush=True)
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        warn(f"could not write to the standard output: {error.strerror}")
+
+
+def _write_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     texts = [[_cell(row.get(column)) for column in columns] for row in rows]
     rightward = [all(isinstance(row.get(name), Real | None) for row in rows) for name in columns]
     widths = [max(map(len, column)) for column in zip(columns, *texts, strict=True)]
-    if _is_terminal(sys.stdout) and _draw_table(columns, texts, rightward, sum(widths) + 2 * len(widths)):
+    if _is_terminal(sys.stdout) and _draw_table(columns, texts, rightward, _width(rows, columns)):
         return
     for line in [columns, *texts]:
         padded = zip(line, widths, rightward, strict=True)
         print("  ".join(text.rjust(width) if right else text.ljust(width) for text, width, right in padded).rstrip())
-    sys.stdout.flush()
+
+
+def _width(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> int:
+    """Characters across, with two between the columns."""
+    return sum(max(len(text) for text in [name, *(_cell(row.get(name)) for row in rows)]) + 2 for name in columns)
 
 
 def _draw_table(columns: Sequence[str], texts: Sequence[Sequence[str]], rightward: Sequence[bool], width: int) -> bool:
@@ -193,11 +237,18 @@ class _Bar:
         # Drawn when told to: a thread that refreshes would take its time from the training.
         self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
 
+    @property
+    def width(self) -> int:
+        """Of the terminal, in characters."""
+        return self._live.console.width
+
     def start(self) -> None:
-        self._live.start()
+        with suppress(OSError):
+            self._live.start()
 
     def stop(self) -> None:
-        self._live.stop()
+        with suppress(OSError):
+            self._live.stop()
 
     def draw(self, heading: str, share: float, remark: str, facts: str) -> None:
         """`share` of the bar is filled, between the heading and the remark; the facts stand below."""
@@ -212,12 +263,14 @@ class _Bar:
         line.add_column(no_wrap=True)
         line.add_row(Text(heading), ProgressBar(total=1.0, completed=share), Text(remark))
         below = [Text(facts, no_wrap=True, overflow="ellipsis")] if facts else []
-        self._live.update(Group(line, *below), refresh=True)
+        with suppress(OSError):
+            self._live.update(Group(line, *below), refresh=True)
 
     def write(self, line: str, style: str) -> None:
         from rich.text import Text
 
-        self._live.console.print(Text(line, style=style, no_wrap=True, overflow="ellipsis"))
+        with suppress(OSError):
+            self._live.console.print(Text(line, style=style, no_wrap=True, overflow="ellipsis"))
 
 
 def _is_terminal(stream: TextIO) -> bool:

@@ -99,7 +99,7 @@ def test_escape_codes_stay_out_of_a_pipe_even_if_colour_is_forced() -> None:
     )
     assert "\x1b" not in done.stdout + done.stderr
     assert [line.split()[0] for line in done.stderr.splitlines()] == ["warning:", "printed", "epoch", "epoch"]
-    assert done.stdout.splitlines()[0].split() == ["metric", "test", "95", "%", "interval"]
+    assert done.stdout.splitlines()[0].split() == ["metric", "test", "95", "%", "of", "test"]
 
 
 def test_a_terminal_shows_a_bar_and_keeps_the_epochs() -> None:
@@ -143,11 +143,12 @@ def test_results_show_splits_gap_and_the_interval_of_test(capsys: pytest.Capture
     rows.append({"split": "val", "metric": "accuracy_gap", "value": 0.02, "low": -0.01, "high": 0.05, "n": 359})
     console.results(rows, "outputs/train/x")
     assert capsys.readouterr().out.splitlines() == [
-        "metric            train        val       test  95 % interval",
-        "accuracy         0.9900     0.9700     0.9800  0.9700 to 1.0000",
-        "loss          0.0001234  0.0001234  0.0001234",
-        "accuracy_gap                0.0200             -0.0100 to 0.0500",
-        "samples           1,078        359        360",
+        "metric        train        val       test  95 % of test",
+        "accuracy     0.9900     0.9700     0.9800  0.9700 to 1.0000",
+        "loss      0.0001234  0.0001234  0.0001234",
+        "samples       1,078        359        360",
+        "",
+        "accuracy on train - accuracy on val: 0.0200 (95 %: -0.0100 to 0.0500)",
         "",
         "run folder: outputs/train/x",
     ]
@@ -156,9 +157,40 @@ def test_results_show_splits_gap_and_the_interval_of_test(capsys: pytest.Capture
 def test_results_of_one_split_are_one_column(capsys: pytest.CaptureFixture[str]) -> None:
     console.results([{"split": "val", "metric": "accuracy", "value": 0.5, "low": 0.4, "high": 0.6, "n": 9}], "x")
     assert capsys.readouterr().out.splitlines()[:2] == [
-        "metric       val  95 % interval",
+        "metric       val  95 % of val",
         "accuracy  0.5000  0.4000 to 0.6000",
     ]
+
+
+def test_a_narrow_terminal_leaves_columns_out_and_breaks_no_row() -> None:
+    seen = run_on_terminal(TRAINING, columns=52)
+    assert "best" in seen
+    assert "samples/s" not in strip_codes(seen.replace("1,234 samples/s", ""))
+    script = """
+from cnnrun import console
+row = dict(metric="balanced_accuracy", value=0.9, low=0.8, high=0.95, n=100)
+rows = [row | dict(split=split) for split in ("a", "b", "c")]
+console.results(rows, "x")
+"""
+    heading = next(line for line in run_on_terminal(script, columns=50).splitlines() if "metric" in line)
+    assert strip_codes(heading).split() == ["metric", "c", "95", "%", "of", "c"]
+
+
+def test_work_goes_on_when_its_readers_have_gone() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    script = f"{TRAINING.replace('print(', 'repr(').replace(', file=sys.stderr', '')}\nsys.exit(7)"
+    done = subprocess.run([sys.executable, "-c", script], stdout=write, stderr=write)
+    os.close(write)
+    assert done.returncode == 7
+
+
+def test_a_full_disk_behind_stdout_is_one_sentence() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", TRAINING], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[-1] == "warning: could not write to the standard output: No space left on device"
+    assert done.stderr.count("could not write") == 1
 
 
 def test_wide_tables_are_not_wrapped(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,6 @@
 """The launcher that -m uses: one job after the other in this process, each checked before the first starts."""
 
 import signal
-import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, read_write
 
+from cnnrun import console
 from cnnrun.config import check, compose, overrides
 from cnnrun.errors import CnnrunError, Interrupted, JobsFailed
 from cnnrun.run import Run
@@ -70,7 +70,7 @@ class SerialLauncher(Launcher):
         try:
             for number, job in enumerate(jobs, 1):
                 remark = ": finished before" if job.finished else ""
-                print(f"[{number}/{len(jobs)}] {job.folder.name}{remark}", file=sys.stderr, flush=True)
+                console.tell(f"[{number}/{len(jobs)}] {job.folder.name}{remark}")
                 outcomes.append(outcome(job.settings, job.folder, "" if job.finished else self._run(job)))
         except (KeyboardInterrupt, Interrupted) as stop:
             signum = stop.signum if isinstance(stop, Interrupted) else signal.SIGINT
@@ -109,7 +109,7 @@ class SerialLauncher(Launcher):
         except (Interrupted, BrokenPipeError):
             raise
         except CnnrunError as error:
-            print(f"{job.folder.name}: {error}", file=sys.stderr)
+            console.tell(f"{job.folder.name}: {error}")
             return str(error)
         except (Exception, SystemExit) as error:
             traceback.print_exc()

@@ -36,9 +36,9 @@ def show(folder: Path, outcomes: Sequence[Outcome]) -> None:
     metrics = list(dict.fromkeys(name for row in outcomes for name in row.metrics if name.partition("/")[2] in watched))
     columns = [*outcomes[0].settings, "status", *metrics]
     columns += [column for column in ("seconds", "chosen") if any(row[column] for row in rows)]
-    console.table([{column: row.get(column) for column in columns} for row in rows])
+    shown = [{column: row.get(column) for column in columns} for row in rows]
     remark = f"  ({CHOSEN} is the best on val)" if "chosen" in columns else ""
-    print(f"\nsweep folder: {folder}{remark}", flush=True)
+    console.table(shown, [f"\nsweep folder: {folder}{remark}"])
 
 
 def swept_before(folder: Path) -> list[str]:
