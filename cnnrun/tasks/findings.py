@@ -12,7 +12,8 @@ STUCK_SHARE = 0.98
 """A mean train loss above this share of the loss of equal guesses counts as stuck there."""
 
 OVERFITTING_GAP = 0.05
-"""An accuracy on train this much above that on val is named, where the gap's interval lies above 0."""
+"""Named where the whole interval of the gap between train and val lies above it: any network that learned shows a gap
+above 0 once val is large enough, and one on a small val may be noise."""
 
 
 def one_class_predicted(samples: Samples, class_names: Sequence[str]) -> str | None:
@@ -50,6 +51,9 @@ def stuck_loss(train_loss: float, guess_loss: float, samples: Samples) -> str | 
 
 def overfitting(gap: float, low: float) -> str | None:
     """Args: gap: accuracy on train minus that on val, both at `best`; low: the lower end of its interval."""
-    if gap <= OVERFITTING_GAP or low <= 0:
+    if low <= OVERFITTING_GAP:
         return None
-    return f"over-fitted: at best, the accuracy on train is {gap:.3f} above that on val"
+    return (
+        f"over-fitted: at best, the accuracy on train is {gap:.3f} above that on val; more data, augmentation "
+        "(augment=...), dropout or weight decay may help"
+    )
