@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -53,21 +54,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code. An error that is a bug of ours is raised."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
+        code = _dispatch(words)
+    except CnnrunError as error:
+        code = error.exit_code
+        if not _is_told_elsewhere(error):
+            kind = "" if isinstance(error, Interrupted) else "error: "
+            _tell(f"{_program(words)}: {kind}{error}")
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+        _tell(f"{_program(words)}: interrupted")
+    except BrokenPipeError:
+        code = CnnrunError.exit_code
+    return _flush(code, _program(words))
+
+
+def _tell(line: str) -> None:
+    with suppress(OSError):
+        print(line, file=sys.stderr)
+
+
+def _flush(code: int, program: str) -> int:
+    """Write out what is left; the exit code tells where that fails, unless the reader has gone, as with `| head`."""
+    for stream in (sys.stderr, sys.stdout):
         try:
-            code = _dispatch(words)
-            sys.stdout.flush()
-            return code
-        except CnnrunError as error:
-            if not _is_told_elsewhere(error):
-                kind = "" if isinstance(error, Interrupted) else "error: "
-                print(f"{_program(words)}: {kind}{error}", file=sys.stderr)
-            return error.exit_code
-        except KeyboardInterrupt:
-            print(f"{_program(words)}: interrupted", file=sys.stderr)
-            return INTERRUPTED
-    except BrokenPipeError:  # the reader has gone, as with `| head`: nothing left to say, and nobody to say it to
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+            stream.flush()
+        except OSError as error:
+            # What is left is thrown away: Python would try again as it ends, and complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+                _tell(f"{program}: error: could not write to the standard output: {error.strerror}")
+                code = code or CnnrunError.exit_code
+    return code
 
 
 def _is_told_elsewhere(error: CnnrunError) -> bool:
@@ -91,16 +108,22 @@ def _dispatch(words: list[str]) -> int:
         print(f"cnnrun {__version__}")
         return 0
     if first in (COMPLETION, COMPLETE):
-        from cnnrun import completion
-
-        if first == COMPLETION:
-            print(completion.script(rest), end="")
-        else:
-            print(*completion.candidates(" ".join(rest), COMMANDS, _flag_names()), sep="\n")
+        _complete(first, rest)
         return 0
     if first not in COMMANDS:
         raise ConfigError(_no_such_command(first))
     return _run(first, rest)
+
+
+def _complete(command: str, words: list[str]) -> None:
+    from cnnrun import completion, usage
+
+    if command == COMPLETE:
+        print(*completion.candidates(" ".join(words), COMMANDS, _flag_names()), sep="\n")
+    elif {"-h", "--help"} & set(words):
+        print(usage.completion({shell: script.splitlines()[0] for shell, script in completion.SCRIPTS.items()}), end="")
+    else:
+        print(completion.script(words), end="")
 
 
 def _no_such_command(word: str) -> str:

@@ -51,7 +51,7 @@ def script(words: Sequence[str]) -> str:
         ConfigError: if the shell is not one of three.
     """
     shells = " or ".join([", ".join(list(SCRIPTS)[:-1]), list(SCRIPTS)[-1]])
-    if len(words) != 1 or words[0] in ("-h", "--help"):
+    if len(words) != 1:
         raise ConfigError(f"say for which shell: cnnrun completion {shells}")
     if words[0] not in SCRIPTS:
         raise ConfigError(f"no completion for '{words[0]}'{near_miss(words[0], SCRIPTS)}: one of {shells}")

@@ -1,5 +1,6 @@
 """The help of the program and of its commands, for somebody who has never seen a config file."""
 
+import shutil
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +8,17 @@ from typing import Protocol
 
 from cnnrun.config import options
 
-WIDTH = 100
+NARROWEST, USUAL = 60, 100
+"""Columns: at least, and where no terminal says otherwise."""
+
+
+FLAGS = {
+    "-m, --multirun": "values may be several, with commas: run every combination, as in seed=0,1,2",
+    "-c, --cfg job": "print all settings that would be used, and stop",
+    "--config-dir DIR": "look for option files in DIR, too (./conf is always searched)",
+    "-h, --help": "show this",
+}
+"""Of every command, with their meaning."""
 
 
 class Described(Protocol):
@@ -22,24 +33,38 @@ class Described(Protocol):
 
 def program(commands: Mapping[str, Described]) -> str:
     """What `cnnrun --help` prints."""
-    rows = [f"  {name:<12}{command.summary}" for name, command in commands.items()]
-    examples = [f"  {example}" for command in commands.values() for example in command.examples]
+    about = "Run experiments with convolutional networks. Every setting has a default; name those to change."
+    scripts = "Print what makes a shell complete cnnrun's words: completion bash, zsh or fish."
     return "\n".join(
         [
             "usage: cnnrun <command> [setting=value ...] [flags]",
             "",
-            "Run experiments with convolutional networks. Every setting has a default; name those to change.",
+            *_wrapped("", about),
             "",
             "commands:",
-            *rows,
-            "  completion  Print what makes a shell complete cnnrun's words: completion bash, zsh or fish.",
+            *(line for name, command in commands.items() for line in _wrapped(f"  {name:<12}", command.summary)),
+            *_wrapped(f"  {'completion':<12}", scripts),
             "",
             "examples:",
-            *examples,
+            *(f"  {example}" for command in commands.values() for example in command.examples),
             "",
             "flags:",
-            "  -h, --help     show this; 'cnnrun <command> --help' lists the settings of a command",
-            "  -V, --version  show the version",
+            *_wrapped("  -h, --help     ", "show this; 'cnnrun <command> --help' lists the settings of a command"),
+            *_wrapped("  -V, --version  ", "show the version"),
+            "",
+        ]
+    )
+
+
+def completion(first_lines: Mapping[str, str]) -> str:
+    """What `cnnrun completion --help` prints; the first line of each script tells how to install it."""
+    return "\n".join(
+        [
+            f"usage: cnnrun completion {'|'.join(first_lines)}",
+            "",
+            *_wrapped("", "Print a script that makes a shell complete cnnrun's words. To have it in every shell:"),
+            "",
+            *(f"  {shell:<6}{line.removeprefix('# ')}" for shell, line in first_lines.items()),
             "",
         ]
     )
@@ -51,17 +76,14 @@ def command(name: str, about: Described, places: list[Path]) -> str:
     sections = [
         f"usage: cnnrun {name} [setting=value ...] [flags]",
         "",
-        about.summary,
+        *_wrapped("", about.summary),
         "",
         *(_groups(name, groups, places) if groups else []),
         "settings, with their defaults (??? must be given):",
-        *(_setting(setting) for setting in options.settings(name, places)),
+        *(line for setting in options.settings(name, places) for line in _setting(setting)),
         "",
         "flags:",
-        "  -m, --multirun    values may be several, with commas: run every combination, as in seed=0,1,2",
-        "  -c, --cfg job     print all settings that would be used, and stop",
-        "  --config-dir DIR  look for option files in DIR, too (./conf is always searched)",
-        "  -h, --help        show this",
+        *(line for flag, meaning in FLAGS.items() for line in _wrapped(f"  {flag:<16}  ", meaning)),
         "",
         "examples:",
         *(f"  {example}" for example in about.examples),
@@ -76,19 +98,21 @@ def _groups(name: str, groups: dict[str, str], places: list[Path]) -> list[str]:
         known = options.options(group, places)
         chosen = [] if default == "null" else [default]
         names = " | ".join([*chosen, *(option for option in known if option not in chosen)])
-        label = f"  {group + '=':<13}"
-        lines += textwrap.wrap(names, WIDTH, initial_indent=label, subsequent_indent=" " * len(label)) or [
-            f"{label}(none yet)"
-        ]
-    return [
-        *lines,
-        "",
-        f"Each part has settings of its own, such as optimizer.lr: 'cnnrun {name} --cfg job' prints them.",
-        "A part of your own is a file: ./conf/model/mine.yaml becomes model=mine.",
-        "",
-    ]
+        lines += _wrapped(f"  {group + '=':<13}", names or "(none yet)")
+    own = f"Each part has settings of its own, such as optimizer.lr: 'cnnrun {name} --cfg job' prints them."
+    mine = "A part of your own is a file: ./conf/model/mine.yaml becomes model=mine."
+    return [*lines, "", *_wrapped("", own), *_wrapped("", mine), ""]
 
 
-def _setting(setting: options.Setting) -> str:
+def _setting(setting: options.Setting) -> list[str]:
     text = f"  {setting.key}={setting.value}"
-    return f"{text:<26}  {setting.comment}".rstrip()
+    return _wrapped(f"{text:<26}  ", setting.comment) if setting.comment else [text]
+
+
+def _wrapped(label: str, text: str) -> list[str]:
+    """A label and a text beside it, as wide as the terminal."""
+    width = max(NARROWEST, shutil.get_terminal_size((USUAL, 0)).columns)
+    indent = " " * len(label)
+    return textwrap.wrap(
+        text, width, initial_indent=label, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )

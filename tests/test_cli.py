@@ -56,6 +56,16 @@ def test_the_help_of_a_command_lists_options_and_settings(toy, flag, capsys):
     assert not toy.CALLS
 
 
+@pytest.mark.parametrize(("columns", "widest"), [(40, 60), (72, 72), (130, 130)])
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"]])
+def test_the_help_is_as_wide_as_the_terminal(toy, words, columns, widest, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert cli.main(words) == 0
+    text = capsys.readouterr().out.partition("examples:")[0]
+    assert max(map(len, text.splitlines())) <= widest
+    assert widest == 130 or "\n              " in text, "the rest of a text stands below its beginning"
+
+
 def test_the_help_lists_options_of_the_users_own_conf_folder(toy, capsys):
     write("conf/model/mine.yaml", "name: mlp\nhidden: [1]\ndropout: 0.0\n")
     assert cli.main(["train", "--help"]) == 0

@@ -54,6 +54,14 @@ def test_each_shell_has_a_script(shell, capsys):
     assert f"cnnrun completion {shell}" in script.splitlines()[0], "how to install it"
 
 
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["bash", "--help"]])
+def test_the_help_tells_how_to_install_each_script(words, capsys):
+    assert cli.main(["completion", *words]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "usage: cnnrun completion bash|zsh|fish"
+    assert "  fish  cnnrun completion fish | source, for example in ~/.config/fish/config.fish" in lines
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
