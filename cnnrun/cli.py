@@ -137,7 +137,7 @@ def _no_such_command(word: str) -> str:
 def _run(command: str, words: list[str]) -> int:
     from cnnrun.config import Request, options, overrides
 
-    flags = _parse(words)
+    flags = _parse(command, words)
     places = options.folders(flags.config_dir)
     if flags.help:
         from cnnrun import usage
@@ -147,7 +147,7 @@ def _run(command: str, words: list[str]) -> int:
     if int(os.environ.get("WORLD_SIZE", 1)) > 1 and (command != "train" or flags.multirun):
         what = f"{command} -m" if flags.multirun else command
         raise ConfigError(f"torchrun is for one 'cnnrun train'; start 'cnnrun {what}' without it")
-    settings = overrides.prepare(flags.overrides, options.offered(command, places))
+    settings = overrides.prepare(flags.overrides, options.offered(command, places), options.names(command, places))
     request = Request(command, COMMANDS[command].function, settings, flags.config_dir)
     if flags.cfg:
         _show_config(request, flags)
@@ -220,14 +220,19 @@ def _flag_names() -> list[str]:
     return [name for action in _parser()._actions for name in action.option_strings]
 
 
-def _parse(words: list[str]) -> argparse.Namespace:
+def _parse(command: str, words: list[str]) -> argparse.Namespace:
     """Tell flags from settings, in any order.
 
     Raises:
         ConfigError: for a flag that does not exist.
     """
+    from cnnrun.config import options
+
     flags, unknown = _parser().parse_known_intermixed_args(words)
     if unknown:
+        key, _, value = unknown[0].lstrip("-").partition("=")
+        if key.partition(".")[0] in options.names(command, options.folders()):
+            raise ConfigError(f"'{unknown[0]}': settings have no dashes, write {key}={value or '...'}")
         known = _flag_names()
         raise ConfigError(f"unknown flag '{unknown[0]}'{near_miss(unknown[0], known)} (there are {', '.join(known)})")
     return flags

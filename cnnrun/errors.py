@@ -66,7 +66,22 @@ class ToldElsewhere(CnnrunError):
         self.exit_code = exit_code
 
 
-def near_miss(word: object, options: Iterable[object]) -> str:
-    """` - did you mean 'lr'?`, or nothing where no option is close."""
-    close = difflib.get_close_matches(str(word), [str(option) for option in options], n=1, cutoff=0.6)
-    return f" - did you mean '{close[0]}'?" if close else ""
+def near_miss(word: object, options: Iterable[object], prefix: str = "") -> str:
+    """` - did you mean 'lr'?`, or nothing where no option is close; all that are as close as the closest.
+
+    Args:
+        prefix: what stands before each option where it is written, such as `optimizer.`
+    """
+    matcher = difflib.SequenceMatcher(b=str(word))
+    close: dict[str, float] = {}
+    for option in map(str, options):
+        matcher.set_seq1(option)
+        close[option] = matcher.ratio()
+    best = max(close.values(), default=0.0)
+    return did_you_mean(prefix + option for option, ratio in close.items() if ratio >= max(best - 0.01, 0.6))
+
+
+def did_you_mean(names: Iterable[str]) -> str:
+    """` - did you mean 'a' or 'b'?`, nothing without names."""
+    quoted = [f"'{name}'" for name in names]
+    return f" - did you mean {' or '.join(quoted)}?" if quoted else ""

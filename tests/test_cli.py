@@ -202,9 +202,9 @@ def test_cfg_job_shows_what_is_still_required(toy, capsys):
 
 def test_resume_takes_the_settings_of_the_run(toy):
     assert cli.main(["train", "model=mlp", "seed=5", "hydra.run.dir=first"]) == 0
-    assert cli.main(["train", "resume=first", "epochs=30", "device=cpu"]) == 0
+    assert cli.main(["train", "resume=first", "epochs=30", "device=cpu", "threads=1"]) == 0
     config, invocation = toy.CALLS[1]
-    assert config == toy.CALLS[0][0] | {"resume": "first", "epochs": 30, "device": "cpu"}
+    assert config == toy.CALLS[0][0] | {"resume": "first", "epochs": 30, "device": "cpu", "threads": 1}
     assert invocation.output_dir == Path("first")
     assert invocation.choices["model"] == "mlp"
 

@@ -1,5 +1,6 @@
 """Every wrong input gets one sentence and exit 2, before anything is written. `pytest tests/test_cli_errors.py`"""
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -44,7 +45,23 @@ WRONG = {
         "'hydra.run.dir=x' names the folder of one run: with -m write hydra.sweep.dir=..."
     ),
     "train -m sweep=a,b": "'sweep=a,b': a sweep has one name",
+    "train model.note=it's(x": (
+        "cannot read 'model.note=it'\"'\"'s(x': put quotes around the value, as in "
+        + shlex.quote(r"model.note='it\'s(x'")
+    ),
+    "train --epochs=3": "'--epochs=3': settings have no dashes, write epochs=3",
+    "train --epochs 3": "'--epochs': settings have no dashes, write epochs=...",
+    "train -seed=3 model=mlp": "'-seed=3': settings have no dashes, write seed=3",
+    "train --optimizer.lr=3": "'--optimizer.lr=3': settings have no dashes, write optimizer.lr=3",
+    "eval ../f/kill": "'../f/kill' is no setting: settings are written key=value, as in run=../f/kill",
+    "train my/run": "'my/run' is no setting: settings are written key=value, as in resume=my/run",
+    "train model.name=json:decoder": "model.name=json:decoder: 'json' has no class 'decoder' - did you mean 'JSONDecoder'?",
     # unknown keys
+    "train model=cnn_wide model.pool=3": "unknown setting 'model.pool' - did you mean 'model.pooling'?",
+    "train name=3": (
+        "unknown setting 'name' - did you mean 'dataset.name' or 'augment.name' or 'model.name' or 'task.name' or "
+        "'optimizer.name' or 'scheduler.name'?"
+    ),
     "train optimizer.lrr=1": "unknown setting 'optimizer.lrr' - did you mean 'optimizer.lr'?",
     "train epoch=1": "unknown setting 'epoch' - did you mean 'epochs'?",
     "train lr=1": "unknown setting 'lr' - did you mean 'optimizer.lr'?",
@@ -63,8 +80,8 @@ WRONG = {
     "train model=cnm": "unknown model 'cnm' - did you mean 'cnn'? (there are cnn, cnn_wide, mlp)",
     "train experiment=quik": "unknown experiment 'quik' - did you mean 'quick'? (there are quick)",
     "train hydra/launcher=ray": "unknown hydra/launcher 'ray' (there are serial)",
-    "train model=null": "'model=null': cnnrun cannot do without; choose one of cnn, cnn_wide, mlp",
-    "train model=": "'model=': cnnrun cannot do without; choose one of cnn, cnn_wide, mlp",
+    "train model=null": "'model=null': cnnrun cannot do without a model; choose one of cnn, cnn_wide, mlp",
+    "train model=": "'model=': cnnrun cannot do without a model; choose one of cnn, cnn_wide, mlp",
     "train model.name=vgg": (
         "model.name=vgg: no such model "
         "(there are cnn, mlp; a class of your own is written my_package.my_module:MyClass)"
@@ -77,9 +94,13 @@ WRONG = {
         "model.name=json:JSONDecodr: 'json' has no class 'JSONDecodr' - did you mean 'JSONDecoder'?"
     ),
     # several values
-    "train batch_size=32,64": (
-        "'batch_size=32,64' gives several values: -m runs each of them, batch_size=[32,64] is a list"
+    "train batch_size=32,64": "'batch_size=32,64' gives several values: -m runs each of them",
+    "train model=cnn,mlp": "'model=cnn,mlp' gives several values: -m runs each of them",
+    "train model.channels=32,64": (
+        "'model.channels=32,64' gives several values: -m runs each of them, model.channels=[32,64] is a list"
     ),
+    "train model.channels=[16,32": "cannot read 'model.channels=[16,32': the closing ] is missing",
+    "train model.channels=[[16],[32]": "cannot read 'model.channels=[[16],[32]': the closing ] is missing",
     "train seed=range(0,3)": "'seed=range(0,3)' gives several values: -m runs each of them",
     # values
     "train epochs=0": "epochs=0: must be greater than 0",
@@ -96,7 +117,7 @@ WRONG = {
     "train optimizer.lr=nan": "optimizer.lr=nan: must be a finite number",
     "train figures=yes": "figures=yes: must be true or false",
     "train figures=1": "figures=1: must be true or false",
-    "train precision=fp31": "precision=fp31: must be auto, fp32, bf16 or fp16 - did you mean 'fp32'?",
+    "train precision=fp31": "precision=fp31: must be auto, fp32, bf16 or fp16 - did you mean 'fp32' or 'fp16'?",
     "train channels_last=maybe": "channels_last=maybe: must be auto or true or false",
     "train device=gpu": "device=gpu: must be auto, cpu, cuda, cuda:1 or mps",
     "train model.channels=32": "model.channels=32: must be a list such as [1,2]",
@@ -121,7 +142,7 @@ WRONG = {
     "train resume=nowhere": "nowhere is no run folder (it has no run.json and config.yaml)",
     "train resume=nowhere batch_size=3": (
         "'batch_size=3': a resumed run keeps its settings; "
-        "only epochs, max_seconds, device, dataset.root, trust_code can be changed"
+        "only epochs, max_seconds, device, threads, dataset.root, trust_code can be changed"
     ),
     "train -m resume=nowhere": (
         "resume goes on with one run, leave out -m; a sweep goes on when its command is given again"
@@ -130,7 +151,7 @@ WRONG = {
     "train -m seed=0,1 optimizer.lrr=1": "unknown setting 'optimizer.lrr' - did you mean 'optimizer.lr'?",
     "train -m model=mlp,cnn model.hidden=[4]": "unknown setting 'model.hidden': cnn has no 'hidden'; model=mlp has",
     "train -m model=cnn,cnm": "unknown model 'cnm' - did you mean 'cnn'? (there are cnn, cnn_wide, mlp)",
-    "train -m model=cnn,null": "'model=null': cnnrun cannot do without; choose one of cnn, cnn_wide, mlp",
+    "train -m model=cnn,null": "'model=null': cnnrun cannot do without a model; choose one of cnn, cnn_wide, mlp",
     "train -m optimizer.lr=0.1,-1": "optimizer.lr=-1: must be greater than 0",
     "train -m seed=0,1 epochs=0": "epochs=0: must be greater than 0",
     "train -m optimizer.lr=interval(0,1)": (
@@ -234,6 +255,18 @@ def test_the_folder_of_a_run_is_no_config_dir(toy, capsys):
     assert capsys.readouterr().err == (
         "cnnrun train: error: --config-dir first: this is the folder of a run; to go on with it: resume=first\n"
     )
+    Path("first").rename("my first")
+    assert cli.main(["train", "--config-dir", "my first"]) == 2
+    assert capsys.readouterr().err.endswith("to go on with it: 'resume=my first'\n")
+
+
+def test_settings_that_are_equally_near_are_all_named(toy, capsys):
+    Path("conf/model").mkdir(parents=True)
+    Path("conf/model/mine.yaml").write_text("name: mlp\nhidden_one: 1\nhidden_two: 2\n")
+    assert cli.main(["train", "model=mine", "model.hiden=3"]) == 2
+    assert capsys.readouterr().err == (
+        "cnnrun train: error: unknown setting 'model.hiden' - did you mean 'model.hidden_one' or 'model.hidden_two'?\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -266,12 +299,17 @@ def test_an_error_inside_a_users_module_names_its_line(toy, code, problem, capsy
     ("words", "message"),
     [
         (["epochs=1,2"], "'epochs=1,2' gives several values: a run that goes on takes one"),
+        (
+            ["hydra.run.dir=my run"],
+            "'hydra.run.dir=my run': a resumed run keeps its settings; "
+            "only epochs, max_seconds, device, threads, dataset.root, trust_code can be changed",
+        ),
         (["epochs=0"], "epochs=0: must be greater than 0"),
         (["epochs=a(b"], "cannot read 'epochs=a(b': put quotes around the value, as in \"epochs='a(b'\""),
         (
             ["epoch=3"],
             "'epoch=3': a resumed run keeps its settings; "
-            "only epochs, max_seconds, device, dataset.root, trust_code can be changed "
+            "only epochs, max_seconds, device, threads, dataset.root, trust_code can be changed "
             "- did you mean 'epochs'?",
         ),
     ],

@@ -1,6 +1,7 @@
 """Turn what Hydra and OmegaConf raise into one sentence with the near miss."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +11,8 @@ from omegaconf import DictConfig, ListConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
-from cnnrun.config import options
-from cnnrun.errors import ConfigError, near_miss
+from cnnrun.config import options, overrides
+from cnnrun.errors import ConfigError, did_you_mean, near_miss
 
 TAKEN_FOR = {"resume": "run", "run": "resume"}
 """What one command calls otherwise than another: both take the folder of a run."""
@@ -35,19 +36,37 @@ def _from_hydra(error: HydraException, command: str, places: list[Path]) -> str:
     if isinstance(error, MissingConfigException):
         return _no_such_option(error, places)
     if isinstance(error, OverrideParseException):
-        key, _, value = error.override.partition("=")
-        return f"cannot read '{error.override}': put quotes around the value, as in \"{key}='{value}'\""
+        return _unparsed(str(error.override))
     if isinstance(cause, OmegaConfBaseException):
         return _from_omegaconf(cause, command, places)
     text = str(error)
-    if match := re.match(r"Ambiguous value for argument '(.*)'", text):
-        key, _, value = match[1].partition("=")
-        return f"'{match[1]}' gives several values: -m runs each of them, {key}=[{value}] is a list"
-    if match := re.match(r"Sweep parameters '(.*)' requires", text):
-        return f"'{match[1]}' gives several values: -m runs each of them"
+    if match := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.*)'", text):
+        key, value = overrides.split(match[1])
+        a_list = f", {key}=[{value}] is a list" if _is_a_list(key, command, places) else ""
+        return f"{overrides.shown(match[1])} gives several values: -m runs each of them{a_list}"
     if match := re.match(r"Could not override '([^']*)'", text):
         return f"unknown setting '{match[1]}'{near_miss(match[1], options.names(command, places))}"
     return text.splitlines()[0]
+
+
+def _unparsed(override: str) -> str:
+    """A word that is not in Hydra's grammar."""
+    key, _, value = override.partition("=")
+    cannot = f"cannot read {overrides.shown(override)}"
+    for opening, closing in ("[]", "{}"):
+        if value.startswith(opening) and value.count(opening) > value.count(closing):
+            return f"{cannot}: the closing {closing} is missing"
+    quoted = f"{key}={overrides.quote(value)}"
+    pasteable = shlex.quote(quoted) if re.search(r'["$`\\]', quoted) else f'"{quoted}"'
+    return f"{cannot}: put quotes around the value, as in {pasteable}"
+
+
+def _is_a_list(key: str, command: str, places: list[Path]) -> bool:
+    """Whether a setting's default is one, in any option of its group."""
+    group, _, name = key.rpartition(".")
+    files = [f"{group}/{option}" for option in options.options(group, places)] if group else [command]
+    settings = (setting for file in files for setting in options.settings(file, places))
+    return any(setting.key == name and setting.value.startswith("[") for setting in settings)
 
 
 def _no_such_option(error: MissingConfigException, places: list[Path]) -> str:
@@ -73,14 +92,12 @@ def _unknown_setting(error: OmegaConfBaseException, command: str, places: list[P
     here = [str(known) for known in parent if known != "hydra"] if isinstance(parent, DictConfig) else []
     unknown = f"unknown setting '{key}'"
     if (meant := TAKEN_FOR.get(key)) in here:
-        return f"{unknown} - did you mean '{meant}'?"
+        return unknown + did_you_mean([str(meant)])
     if owners := options.having(place, name, places):
         return f"{unknown}: {_called(parent)} has no '{name}'; {place}={min(owners, key=len)} has"
-    if close := near_miss(name, here):
-        return unknown + close.replace("'", f"'{place}." if place else "'", 1)
     elsewhere = [path for path in _leaves(error.parent_node) if path.rpartition(".")[2] == name]
-    if elsewhere:
-        return f"{unknown} - did you mean '{elsewhere[0]}'?"
+    if close := near_miss(name, here, f"{place}." if place else "") or did_you_mean(elsewhere):
+        return unknown + close
     if not here:
         return f"{unknown}: '{place}' is one value, without settings of its own"
     return f"{unknown}; {place or f'cnnrun {command}'} has {', '.join(here)}"

@@ -22,7 +22,7 @@ from cnnrun.config.invocation import Invocation, Request
 from cnnrun.config.schema import MISSING, check
 from cnnrun.errors import ConfigError
 
-RESUMABLE = ("epochs", "max_seconds", "device", "dataset.root", "trust_code")
+RESUMABLE = ("epochs", "max_seconds", "device", "threads", "dataset.root", "trust_code")
 """What may differ in a resumed run."""
 
 
@@ -125,7 +125,7 @@ def resumed(request: Request) -> Job:
         parsed = OverridesParser.create().parse_overrides(list(request.overrides))
     several = [override.input_line for override in parsed if override.is_sweep_override()]
     if several:
-        raise ConfigError(f"'{several[0]}' gives several values: a run that goes on takes one")
+        raise ConfigError(f"{overrides.shown(str(several[0]))} gives several values: a run that goes on takes one")
     changes = {override.key_or_group: override.value() for override in parsed}
     config = _changed(run.config | {"trust_code": False}, changes)
     check(request.command, config, trusted=config["trust_code"] is True)

@@ -59,7 +59,7 @@ def load(group: str, name: str) -> Callable[..., Any]:
             ) from error
     found = getattr(module, attribute, None)
     if not callable(found):
-        public = [word for word in vars(module) if not word.startswith("_")]
+        public = [word for word, value in vars(module).items() if not word.startswith("_") and callable(value)]
         raise ConfigError(
             f"{group}.name={name}: '{module_name}' has no class '{attribute}'{near_miss(attribute, public)}"
         )

@@ -1,6 +1,7 @@
 """What the conf folders offer, from file names and lines of text: no Hydra, so that help and completion are quick."""
 
 import re
+import shlex
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -45,7 +46,8 @@ def folders(config_dir: Path | None = None) -> list[Path]:
             raise ConfigError(f"--config-dir {config_dir}: no such folder")
         if (config_dir / RECORD).is_file():
             raise ConfigError(
-                f"--config-dir {config_dir}: this is the folder of a run; to go on with it: resume={config_dir}"
+                f"--config-dir {config_dir}: this is the folder of a run; "
+                f"to go on with it: {shlex.quote(f'resume={config_dir}')}"
             )
         found.insert(0, config_dir)
     return list(dict.fromkeys(folder.resolve() for folder in found if folder.is_dir()))

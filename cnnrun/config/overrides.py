@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from cnnrun.errors import ConfigError, near_miss
 
@@ -44,24 +44,32 @@ def is_path(key: str) -> bool:
     return key in PATHS or key in (RUN_FOLDER, SWEEP_FOLDER) or key.endswith(PATH_ENDINGS)
 
 
-def prepare(overrides: Iterable[str], groups: Mapping[str, list[str]]) -> tuple[str, ...]:
+def prepare(overrides: Iterable[str], groups: Mapping[str, list[str]], names: Collection[str] = ()) -> tuple[str, ...]:
     """Check the form of each word, and quote paths, so that `Photos (1)/a,b.jpg` reaches Hydra whole.
 
     Raises:
-        ConfigError: as `split`; where a lone word is an option of one of the `groups`, it says which. Also if a path
-            is empty, as an unset variable makes it.
+        ConfigError: as `split`; where a lone word is an option of one of the `groups`, or a path that one of the
+            settings `names` can be, it says which. Also if a path is empty, as an unset variable makes it.
     """
     prepared = []
     for override in overrides:
-        meant = next((group for group, options in groups.items() if override in options), None)
-        if meant:
-            raise ConfigError(f"'{override}' is no setting: settings are written key=value, as in {meant}={override}")
+        if "=" not in override and (meant := _meant(override, groups, names)):
+            example = shlex.quote(f"{meant}={override}")
+            raise ConfigError(f"'{override}' is no setting: settings are written key=value, as in {example}")
         key, value = split(override)
         if is_path(key) and not unquote(value):
             raise ConfigError(f"'{key}=': a path must not be empty")
         literal = value == "null" or _is_quoted(value)
         prepared.append(f"{key}={quote(value)}" if is_path(key) and not literal else override)
     return tuple(prepared)
+
+
+def _meant(word: str, groups: Mapping[str, list[str]], names: Collection[str]) -> str | None:
+    """The key that a lone value most likely belongs to."""
+    if group := next((group for group, options in groups.items() if word in options), None):
+        return group
+    looks_like_a_path = "/" in word and not word.startswith(("+", "~"))
+    return next((key for key in ("run", "resume") if key in names), None) if looks_like_a_path else None
 
 
 def quote(text: str) -> str:
@@ -139,7 +147,10 @@ def refuse_no_choice(words: Iterable[Word], groups: Mapping[str, list[str]]) -> 
     """
     for key, value in words:
         if key in groups and key != OPTIONAL and value in ("null", ""):
-            raise ConfigError(f"'{key}={value}': cnnrun cannot do without; choose one of {', '.join(groups[key])}")
+            article = "an" if key[0] in "aeiou" else "a"
+            raise ConfigError(
+                f"'{key}={value}': cnnrun cannot do without {article} {key}; choose one of {', '.join(groups[key])}"
+            )
 
 
 def _is_quoted(value: str) -> bool:

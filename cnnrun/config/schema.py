@@ -175,7 +175,7 @@ def _unknown(prefix: str, key: str, signature: Signature, groups: tuple[str, ...
             "settings are keyword-only: put a * before it"
         )
     known = [*groups, *signature.knobs]
-    close = near_miss(key, known).replace("'", f"'{prefix}", 1)
+    close = near_miss(key, known, prefix)
     return f"unknown setting '{prefix}{key}'" + (close or f": {signature.owner} has {', '.join(known) or 'none'}")
 
 
