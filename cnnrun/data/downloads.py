@@ -6,9 +6,11 @@ import tarfile
 import tempfile
 import urllib.request
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import urlsplit
 
 from cnnrun.errors import DataError
 
@@ -46,8 +48,11 @@ def refuse_damaged(path: Path, md5: str) -> None:
 def missing(names: Sequence[str], looked_in: Sequence[Path], why: object, url: str) -> DataMissing:
     """The error that names them; the first place is where they should be put."""
     them = "it" if len(names) == 1 else "them"
+    places = list(map(str, looked_in))
+    if len(places) > 2:
+        places[1:] = [f"{len(places) - 1} other places"]
     return DataMissing(
-        f"{', '.join(names)}: not in {' or '.join(map(str, looked_in))}, and {why}; get {them} from {url} "
+        f"{', '.join(names)}: not in {' or '.join(places)}, and {why}; get {them} from {url} "
         f"and put {them} into {looked_in[0]}, or point dataset.root elsewhere"
     )
 
@@ -55,19 +60,33 @@ def missing(names: Sequence[str], looked_in: Sequence[Path], why: object, url: s
 def fetch(urls: Sequence[str], path: Path, md5: str, report: Report) -> None:
     """Download one file from the first mirror that gives it whole, into a folder made for it if need be.
 
-    A download that is killed leaves at most a hidden `.part` file, never a broken one under the right name.
+    A download that fails leaves nothing; one that is killed at most a hidden `.part` file, never a broken one under
+    the right name.
 
     Raises:
         DownloadFailed: with what each mirror said.
     """
-    problems = []
-    for url in urls:
-        try:
-            _fetch_from(url, path, md5, report)
-            return
-        except (HTTPException, OSError) as error:
-            problems.append(f"{url}: {getattr(error, 'reason', None) or error}")
+    made = [folder for folder in path.parents if not folder.exists()]
+    mirrors: dict[str, list[str]] = {}
+    try:
+        for url in urls:
+            try:
+                _fetch_from(url, path, md5, report)
+                return
+            except (HTTPException, OSError) as error:
+                mirrors.setdefault(_why(error), []).append(urlsplit(url).netloc)
+    finally:
+        for folder in made:
+            with suppress(OSError):  # one that is not empty stays
+                folder.rmdir()
+    problems = [f"{', '.join(dict.fromkeys(hosts))}: {why}" for why, hosts in mirrors.items()]
     raise DownloadFailed(f"downloading failed ({'; '.join(problems)})")
+
+
+def _why(error: Exception) -> str:
+    """The reason without the number that the system gives it."""
+    reason = getattr(error, "reason", None) or error
+    return str(getattr(reason, "strerror", None) or reason)
 
 
 def _fetch_from(url: str, path: Path, md5: str, report: Report) -> None:

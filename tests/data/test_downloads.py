@@ -63,15 +63,17 @@ def test_the_next_mirror_is_asked_when_one_fails(server: Any, tmp_path: Path) ->
 def test_a_failed_download_says_why_and_leaves_nothing(server: Any, tmp_path: Path, name: str, problem: str) -> None:
     server.files |= {"wrong.bin": b"other", "cut.bin": BODY}
     server.cut_short.add("cut.bin")
+    host = server.url.split("/")[2]
     with pytest.raises(DownloadFailed) as error:
-        fetch([server.url + name], tmp_path / name, md5(BODY), ignore)
-    assert str(error.value) == f"downloading failed ({server.url}{name}: {problem})"
+        fetch([server.url + name], tmp_path / "new" / "folder" / name, md5(BODY), ignore)
+    assert str(error.value) == f"downloading failed ({host}: {problem})"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_server_is_a_failed_download(tmp_path: Path) -> None:
-    with pytest.raises(DownloadFailed, match=r"downloading failed \(http://127\.0\.0\.1:1/a: .*refused"):
-        fetch(["http://127.0.0.1:1/a"], tmp_path / "a", md5(BODY), ignore)
+    with pytest.raises(DownloadFailed) as error:
+        fetch(["http://127.0.0.1:1/a", "http://127.0.0.1:2/a"], tmp_path / "a", md5(BODY), ignore)
+    assert str(error.value) == "downloading failed (127.0.0.1:1, 127.0.0.1:2: Connection refused)"
 
 
 def test_an_interrupted_download_leaves_nothing(server: Any, tmp_path: Path) -> None:
