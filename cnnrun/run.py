@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shlex
 import time
 import traceback
 from collections.abc import Iterable, Iterator
@@ -251,7 +252,8 @@ class Run:
         if self._file(RECORD).exists():
             self.close()
             raise ConfigError(
-                f"{self.path} already holds a run; name another folder, or go on with it: resume={self.path}"
+                f"{self.path} already holds a run; name another folder, "
+                f"or go on with it: {shlex.quote(f'resume={self.path}')}"
             )
 
     def _make_folder(self) -> None:
@@ -287,4 +289,4 @@ def _runs_below(path: Path) -> str:
     """A hint at runs nearby: below `path`, or beside it where it does not exist."""
     folder = next((parent for parent in (path, *path.parents) if parent.is_dir()), Path())
     newest = sorted(folder.glob(f"*/{RECORD}"), key=lambda file: file.stat().st_mtime, reverse=True)[:3]
-    return "; runs there: " + ", ".join(str(file.parent) for file in newest) if newest else ""
+    return "; runs there, newest first: " + ", ".join(str(file.parent) for file in newest) if newest else ""

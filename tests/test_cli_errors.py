@@ -55,7 +55,9 @@ WRONG = {
     "train --optimizer.lr=3": "'--optimizer.lr=3': settings have no dashes, write optimizer.lr=3",
     "eval ../f/kill": "'../f/kill' is no setting: settings are written key=value, as in run=../f/kill",
     "train my/run": "'my/run' is no setting: settings are written key=value, as in resume=my/run",
-    "train model.name=json:decoder": "model.name=json:decoder: 'json' has no class 'decoder' - did you mean 'JSONDecoder'?",
+    "train model.name=json:decoder": (
+        "model.name=json:decoder: 'json' has no class 'decoder' - did you mean 'JSONDecoder'?"
+    ),
     # unknown keys
     "train model=cnn_wide model.pool=3": "unknown setting 'model.pool' - did you mean 'model.pooling'?",
     "train name=3": (
@@ -330,11 +332,19 @@ def test_a_sweep_is_not_resumed_as_a_run(toy, capsys):
     )
 
 
+def test_a_folder_that_holds_a_run_is_not_written_again(toy, capsys):
+    assert cli.main(["train", "hydra.run.dir=q r"]) == 0
+    assert cli.main(["train", "hydra.run.dir=q r"]) == 2
+    assert capsys.readouterr().err == (
+        "cnnrun train: error: q r already holds a run; name another folder, or go on with it: 'resume=q r'\n"
+    )
+
+
 def test_a_missing_run_names_runs_nearby(toy, capsys):
     assert cli.main(["train", "hydra.run.dir=outputs/train/one"]) == 0
     assert cli.main(["train", "resume=outputs/train/two"]) == 2
     assert capsys.readouterr().err == (
         "cnnrun train: error: outputs/train/two is no run folder (it has no run.json and config.yaml); "
-        "runs there: outputs/train/one\n"
+        "runs there, newest first: outputs/train/one\n"
     )
     assert Run.open("outputs/train/one").status == "finished"
