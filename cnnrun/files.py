@@ -1,13 +1,15 @@
 """Write a file or a folder of files so that a reader sees the old one or the new one, never half of one."""
 
 import errno
+import json
 import os
 import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from cnnrun.errors import NotWritten
+from cnnrun.errors import DataError, NotWritten
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -55,6 +57,21 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
         if to_read(path) != path:
             os.rename(_aside(path), path)
         raise NotWritten(_complaint(path, error)) from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Raises: DataError: if it is missing, damaged, or no object."""
+    try:
+        values = json.loads(path.read_text())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path} cannot be read: it is damaged, see line {error.lineno}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} cannot be read: it is damaged") from error
+    if not isinstance(values, dict):
+        raise DataError(f"{path} cannot be read: it holds {type(values).__name__}, not an object")
+    return values
 
 
 def to_read(path: Path) -> Path:

@@ -15,7 +15,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from cnnrun.errors import CnnrunError, ConfigError, DataError, Interrupted, NotWritten
-from cnnrun.files import remove_leftovers, to_read, write_bytes
+from cnnrun.files import read_json, remove_leftovers, to_read, write_bytes
 from cnnrun.tables import HISTORY, RESULTS, Table
 
 if TYPE_CHECKING:
@@ -85,14 +85,16 @@ class Run:
             text = self._file(CONFIG).read_text()
             aliases = any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader))
             config = None if aliases else yaml.safe_load(text)
+        except yaml.MarkedYAMLError as error:
+            line = f", see line {error.problem_mark.line + 1}" if error.problem_mark else ""
+            raise DataError(f"{self._file(CONFIG)} cannot be read: it is damaged{line}") from error
         except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-            raise ConfigError(f"{self._file(CONFIG)} cannot be read: {error}") from error
+            reason = error.strerror if isinstance(error, OSError) else "it is damaged"
+            raise DataError(f"{self._file(CONFIG)} cannot be read: {reason}") from error
         if aliases:  # a few lines of them can stand for endless values
-            raise ConfigError(f"{self._file(CONFIG)} is no config: it has a reference (*name) in the place of a value")
+            raise DataError(f"{self._file(CONFIG)} is no config: it has a reference (*name) in the place of a value")
         if not isinstance(config, dict):
-            raise ConfigError(
-                f"{self._file(CONFIG)} is no config: it holds {type(config).__name__}, not keys and values"
-            )
+            raise DataError(f"{self._file(CONFIG)} is no config: it holds {type(config).__name__}, not keys and values")
         return config
 
     @property
@@ -106,6 +108,16 @@ class Run:
     def status(self) -> str:
         """running | finished | failed | interrupted."""
         return str(self.record.get("status", "running"))
+
+    def doubt(self, fingerprint: str) -> str | None:
+        """Why a data set with this fingerprint may not be that of the run; None if it is."""
+        data = self.record.get("data")
+        stored = data.get("fingerprint") if isinstance(data, dict) else None
+        if stored is None:
+            return f"{self._file(RECORD)} has no fingerprint of the data set that the run was trained on"
+        if stored != fingerprint:
+            return f"the data set is not the one that {self.path} was trained on: its fingerprint has changed"
+        return None
 
     @property
     def preprocessing(self) -> dict[str, Any]:
@@ -269,13 +281,7 @@ class Run:
             raise ConfigError(f"{self.path} holds other files ({', '.join(others[:3])}); name a new folder for the run")
 
     def _read_json(self, name: str) -> dict[str, Any]:
-        try:
-            values = json.loads(self._file(name).read_text())
-        except (OSError, ValueError) as error:
-            raise DataError(f"{self._file(name)} cannot be read: {error}") from error
-        if not isinstance(values, dict):
-            raise DataError(f"{self._file(name)} cannot be read: it holds {type(values).__name__}, not an object")
-        return values
+        return read_json(self._file(name))
 
     def _write(self, path: Path, content: bytes) -> None:
         if self._writes:

@@ -92,8 +92,21 @@ def test_a_folder_that_holds_no_run_is_refused_with_the_runs_nearby(run, tmp_pat
 )
 def test_a_config_of_rubbish_is_refused(run, content):
     (run.path / "config.yaml").write_bytes(content)
-    with pytest.raises(ConfigError, match=r"config\.yaml"):
+    with pytest.raises(DataError, match=r"config\.yaml [^\n]*$"):
         _ = Run.open(run.path).config
+
+
+def test_a_config_with_a_syntax_error_names_its_line(run):
+    (run.path / "config.yaml").write_text("seed: 0\nmodel: [1\n")
+    with pytest.raises(DataError, match=r"config\.yaml cannot be read: it is damaged, see line 3$"):
+        _ = run.config
+
+
+def test_a_record_without_fingerprint_leaves_it_in_doubt_what_the_run_was_trained_on(run):
+    assert "has no fingerprint of the data set" in run.doubt("0123")
+    run.update(data={"fingerprint": "0123"})
+    assert run.doubt("0123") is None
+    assert "its fingerprint has changed" in run.doubt("4567")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]"])

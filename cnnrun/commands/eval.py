@@ -27,8 +27,8 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
     with console.downloads() as progress:
         parts = experiment.from_run(source, stored, device, settings.checkpoint, progress, settings.root)
     fingerprint = parts.data.fingerprint()
-    if source.record.get("data", {}).get("fingerprint") != fingerprint:
-        console.warn(f"the data set is not the one that {source.path} was trained on: its fingerprint has changed")
+    if doubt := source.doubt(fingerprint):
+        console.warn(doubt)
     split = getattr(parts.data, settings.split)
     outputs = report.judge(parts, [split], settings.batch_size)[split.name]
     rows = parts.task.results(outputs, split.targets, split.name)

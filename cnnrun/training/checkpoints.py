@@ -12,8 +12,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cnnrun.errors import DataError
-from cnnrun.files import to_read, write_folder
+from cnnrun.files import read_json, to_read, write_folder
 
+NAMES = ("best", "last")
+"""Of the checkpoints that a run has."""
 MANIFEST = "manifest.json"
 VALUES = "state.json"
 
@@ -53,18 +55,31 @@ def read(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
     Raises:
         DataError: if a file is missing, was changed, or cannot be read.
     """
-    folder = to_read(folder)
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-        for name, digest in manifest.items():
-            if Path(name).name != name or _sha256(folder / name) != digest:
-                raise DataError(f"checkpoint {folder}: {name} is not the file that was saved (its sha256 differs)")
-        if VALUES not in manifest:
-            raise DataError(f"checkpoint {folder}: {MANIFEST} does not vouch for {VALUES}")
-        tensors = {Path(name).stem: load_file(folder / name) for name in manifest if name.endswith(".safetensors")}
-        return tensors, json.loads((folder / VALUES).read_text())
-    except (OSError, ValueError, AttributeError, SafetensorError) as error:
-        raise DataError(f"checkpoint {folder} cannot be read: {error}") from error
+        return _read(to_read(folder))
+    except DataError as error:
+        others = [name for name in NAMES if name != folder.name and (folder.with_name(name) / MANIFEST).exists()]
+        advice = "".join(f"; cnnrun eval can use the other one: checkpoint={name}" for name in others)
+        raise DataError(f"broken checkpoint: {error}{advice or '; train again'}") from error
+
+
+def _read(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    manifest = read_json(folder / MANIFEST)
+    if VALUES not in manifest:
+        raise DataError(f"{folder / MANIFEST} does not vouch for {VALUES}")
+    tensors = {}
+    for name, digest in manifest.items():
+        file = folder / name
+        try:
+            if file.name != name or _sha256(file) != digest:
+                raise DataError(f"{file} is not the file that was saved (its sha256 differs)")
+            if file.suffix == ".safetensors":
+                tensors[file.stem] = load_file(file)
+        except OSError as error:
+            raise DataError(f"{file} cannot be read: {error.strerror}") from error
+        except (ValueError, SafetensorError) as error:
+            raise DataError(f"{file} cannot be read: {error}") from error
+    return tensors, read_json(folder / VALUES)
 
 
 def _separate(named: dict[str, Tensor]) -> dict[str, Tensor]:

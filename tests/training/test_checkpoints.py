@@ -80,6 +80,21 @@ def test_values_that_the_manifest_does_not_list_are_refused(folder):
         checkpoints.read(folder)
 
 
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(None, "No such file or directory"), ("{", "it is damaged, see line 1"), ("[]", "it holds list, not an object")],
+)
+def test_a_broken_one_names_its_file_and_a_way_on(folder, content, problem):
+    file = folder / "manifest.json"
+    file.unlink() if content is None else file.write_text(content)
+    with pytest.raises(DataError) as raised:
+        checkpoints.read(folder)
+    assert str(raised.value) == f"broken checkpoint: {file} cannot be read: {problem}; train again"
+    checkpoints.write(folder.with_name("best"), TENSORS, {})
+    with pytest.raises(DataError, match=r"; cnnrun eval can use the other one: checkpoint=best$"):
+        checkpoints.read(folder)
+
+
 def test_rubbish_with_a_right_checksum_is_refused(folder):
     (folder / "model.safetensors").write_bytes(b"rubbish")
     manifest = json.loads((folder / "manifest.json").read_text())
