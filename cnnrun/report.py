@@ -62,7 +62,7 @@ def draw_run(run: Run, experiment: Experiment, training: ResidentLoader) -> None
 def draw_split(run: Run, experiment: Experiment, split: Split) -> None:
     """Draw how the model does on a split: confusion, classes, calibration, the most confident mistakes."""
     for name in ("confusion", "per_class", "calibration"):
-        run.write_figure(name, _draw(name, _read(run.table_file(name))))
+        run.write_figure(name, _draw(name, _read(run.table_file(name)), split.name))
     if not _are_pictures(split.inputs):
         return
     predictions = _read(run.table_file("predictions"))

@@ -15,11 +15,12 @@ COLORBAR = 0.85
 """Inches from the right side of a matrix to the end of its colour bar's numbers."""
 
 
-def confusion(confusion: pd.DataFrame) -> Figure:
+def confusion(confusion: pd.DataFrame, split: str) -> Figure:
     """Draw the confusion matrix, as counts and as shares of each target class.
 
     Args:
         confusion: tables.CONFUSION, one row a target class and one column a predicted class, in the same order.
+        split: its name, for the title.
     """
     names = [str(name) for name in confusion.columns[1:]]
     counts = confusion[confusion.columns[1:]].to_numpy(dtype=np.int64)
@@ -29,7 +30,7 @@ def confusion(confusion: pd.DataFrame) -> Figure:
     labels = fit_labels(names, side)
     left, bottom = labels.width + 0.6, (labels.width if labels.width > labels.pitch else 0.2) + 0.5
     # Placed by hand: square cells and a computed layout do not agree, and labels would be clipped.
-    figure = new_figure(left + 2 * (side + COLORBAR), bottom + side + 0.75, _title(counts), self_arranging=False)
+    figure = new_figure(left + 2 * (side + COLORBAR), bottom + side + 0.75, _title(counts, split), self_arranging=False)
     panels = ((counts, counts.max(), "samples"), (percent, 100, "% of the target class"))
     for number, (cells, most, heading) in enumerate(panels):
         start = left + number * (side + COLORBAR)
@@ -46,9 +47,9 @@ def confusion(confusion: pd.DataFrame) -> Figure:
     return figure
 
 
-def _title(counts: np.ndarray) -> str:
+def _title(counts: np.ndarray, split: str) -> str:
     correct, total = int(np.trace(counts)), int(counts.sum())
-    return f"confusion: {correct:,} of {total:,} samples correct"
+    return f"confusion on {split}: {correct:,} of {total:,} samples correct"
 
 
 def _place(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:

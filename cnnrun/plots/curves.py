@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from cnnrun.plots.canvas import BLUE, GREEN, GREY, ORANGE, RED, new_figure, tidy
 
@@ -103,14 +103,18 @@ def _draw_learning_rate(axes: Axes, history: pd.DataFrame) -> None:
     axes.set_ylabel("learning rate, last step")
     if _spans_decades(rates):
         axes.set_yscale("log")
+        if not _spans_decades(rates, 3):  # powers of ten alone would label a single line, or none
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axes.yaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_ylim(0, 1.15 * np.nanmax(rates, initial=1e-12))
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
-def _spans_decades(values: np.ndarray) -> bool:
+def _spans_decades(values: np.ndarray, decades: float = DECADES) -> bool:
     finite = values[np.isfinite(values)]
-    return bool(finite.size and finite.min() > 0 and np.log10(finite.max() / finite.min()) >= DECADES)
+    return bool(finite.size and finite.min() > 0 and np.log10(finite.max() / finite.min()) >= decades)
 
 
 def _markers(history: pd.DataFrame) -> dict[str, Any]:

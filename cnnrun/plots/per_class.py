@@ -11,16 +11,16 @@ TALLEST = 15.0
 """Inches that the bars may take; 100 classes and more share it."""
 
 
-def per_class(per_class: pd.DataFrame) -> Figure:
+def per_class(per_class: pd.DataFrame, split: str) -> Figure:
     """Draw F1, precision and recall of each class, the best on top, beside the number of its samples.
 
     Args:
-        per_class: tables.PER_CLASS, one row a class.
+        per_class: tables.PER_CLASS, one row a class. split: its name, for the title.
     """
     table = per_class.sort_values("f1", ascending=False, kind="stable")
     length = min(0.27 * len(table), TALLEST)
     rows = np.arange(len(table))
-    figure = new_figure(11, length + 1.9, f"per class, sorted by F1 (mean {table['f1'].mean():.4f})")
+    figure = new_figure(11, length + 1.9, f"per class on {split}, sorted by F1 (mean {table['f1'].mean():.4f})")
     shares, samples = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     size = 5.5 if length < TALLEST else 3.5
     shares.barh(rows, table["f1"], height=0.75, color=BLUE, alpha=0.35, label="F1")

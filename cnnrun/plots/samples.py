@@ -50,9 +50,12 @@ def samples(images: np.ndarray, captions: Sequence[str], title: str) -> Figure:
 
 
 def mistake_captions(mistakes: pd.DataFrame) -> list[str]:
-    """`cat` above `→ dog` above `98 %` for each row of tables.PREDICTIONS."""
+    """`target: cat` above `predicted: dog` above `confidence: 98%` for each row of tables.PREDICTIONS."""
     rows = zip(mistakes["target"], mistakes["prediction"], mistakes["confidence"], strict=True)
-    return [f"{target}\n→ {prediction}\n{confidence:.0%}" for target, prediction, confidence in rows]
+    return [
+        f"target: {target}\npredicted: {prediction}\nconfidence: {confidence:.0%}"
+        for target, prediction, confidence in rows
+    ]
 
 
 def _fit(caption: str) -> str:

@@ -136,7 +136,7 @@ def test_the_learning_rate_axis_is_logarithmic_only_over_decades() -> None:
 @pytest.mark.parametrize("count", CLASS_COUNTS)
 def test_confusion_shows_counts_and_row_shares(count: int, assert_nothing_is_clipped: Callable) -> None:
     table = confusion_table(count)
-    figure = confusion(table)
+    figure = confusion(table, "test")
     counts = table.drop(columns="target").to_numpy()
     panels = [axes for axes in figure.axes if axes.images]
     np.testing.assert_array_equal(panels[0].images[0].get_array(), counts)
@@ -149,14 +149,14 @@ def test_confusion_shows_counts_and_row_shares(count: int, assert_nothing_is_cli
 
 def test_a_class_without_samples_has_an_empty_row() -> None:
     table = pd.DataFrame({"target": ["a", "b"], "a": [3, 0], "b": [1, 0]})
-    figure = confusion(table)
+    figure = confusion(table, "test")
     np.testing.assert_array_equal(figure.axes[2].images[0].get_array(), [[75, 25], [0, 0]])
 
 
 @pytest.mark.parametrize("count", CLASS_COUNTS)
 def test_per_class_bars_are_sorted_and_equal_to_the_table(count: int, assert_nothing_is_clipped: Callable) -> None:
     table = per_class_table(count)
-    figure = per_class(table)
+    figure = per_class(table, "test")
     shares, support = figure.axes
     ordered = table.sort_values("f1", ascending=False)
     np.testing.assert_array_equal([bar.get_width() for bar in shares.patches], ordered["f1"])
@@ -172,15 +172,42 @@ def test_per_class_bars_are_sorted_and_equal_to_the_table(count: int, assert_not
 
 def test_calibration_shows_the_bins_that_hold_samples(assert_nothing_is_clipped: Callable) -> None:
     table = calibration_table()
-    figure = calibration(table)
+    figure = calibration(table, "test")
     shares, support = figure.axes
     filled = table[table["n"] > 0]
     np.testing.assert_array_equal([bar.get_height() for bar in shares.patches], filled["accuracy"])
     np.testing.assert_array_equal(shares.lines[1].get_xdata(), filled["confidence"])
     np.testing.assert_array_equal([bar.get_height() for bar in support.patches], filled["n"])
     assert (support.get_xlabel(), support.get_yscale()) == ("confidence", "log")
-    assert figure.get_suptitle() == "calibration: expected error 0.0928, n = 8,246"
+    assert figure.get_suptitle() == "calibration on test: expected error 0.0928, n = 8,246"
     assert_nothing_is_clipped(figure)
+
+
+def test_a_bin_where_nothing_is_correct_shows_and_samples_are_counted_in_whole_numbers() -> None:
+    table = calibration_table()[:4].assign(
+        n=[0, 1, 1, 2], accuracy=[np.nan, 0.0, 0.0, 1.0], confidence=[0.0, 0.1, 0.2, 0.3]
+    )
+    shares, support = calibration(table, "test").axes
+    assert [bar.get_linewidth() > 0 for bar in shares.patches] == [True] * 3
+    assert shares.lines[1].get_clip_on() is False
+    png(shares.figure)
+    assert [text.get_text() for text in support.get_yticklabels()][:3] == ["0", "1", "2"]
+
+
+def test_titles_name_the_split() -> None:
+    figures = confusion(confusion_table(3), "val"), per_class(per_class_table(3), "val")
+    assert all(" on val" in figure.get_suptitle() for figure in figures)
+
+
+@pytest.mark.parametrize("span", [1.5, 2.0, 2.9, 6.0])
+def test_a_logarithmic_learning_rate_has_labels(span: float) -> None:
+    history = history_table(10)
+    history["lr"] = np.geomspace(0.03, 0.03 / 10**span, 10)
+    axes = curves(history, "val/accuracy", higher_is_better=True).axes[-1]
+    png(axes.figure)
+    low, high = axes.get_ylim()
+    shown = [text.get_text() for text in axes.get_yticklabels() if low <= text.get_position()[1] <= high]
+    assert 2 <= len([text for text in shown if text]) <= 12
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 8, 8), (9, 3, 32, 32), (5, 3, 60, 224), (3, 1, 224, 60)])
@@ -201,7 +228,7 @@ def test_captions_of_mistakes_name_target_prediction_and_confidence() -> None:
     mistakes = pd.DataFrame(
         {"id": ["a"], "target": ["cat"], "prediction": ["dog"], "correct": [False], "confidence": [0.987]}
     )
-    assert mistake_captions(mistakes) == ["cat\n→ dog\n99%"]
+    assert mistake_captions(mistakes) == ["target: cat\npredicted: dog\nconfidence: 99%"]
 
 
 def test_long_captions_stay_within_their_tile() -> None:
@@ -233,9 +260,9 @@ def test_a_letter_that_the_font_lacks_is_no_warning() -> None:
     ("draw", "table"),
     [
         (lambda table: curves(table, "val/accuracy", higher_is_better=True), history_table(3)),
-        (confusion, confusion_table(4)),
-        (per_class, per_class_table(4)),
-        (calibration, calibration_table()),
+        (lambda table: confusion(table, "val"), confusion_table(4)),
+        (lambda table: per_class(table, "val"), per_class_table(4)),
+        (lambda table: calibration(table, "val"), calibration_table()),
     ],
     ids=["curves", "confusion", "per_class", "calibration"],
 )
