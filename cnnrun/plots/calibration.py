@@ -20,13 +20,13 @@ def calibration(calibration: pd.DataFrame, split: str) -> Figure:
     figure = new_figure(5.6, 6.4, f"calibration on {split}: expected error {error:.4f}, n = {filled['n'].sum():,}")
     shares, samples = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     shares.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfectly calibrated")
-    # The outline is what shows of a bin where nothing is correct.
+    # The outline, and an axis that begins below 0, show a bin where nothing is correct.
     bars = {"align": "edge", "color": BLUE, "alpha": 0.5, "edgecolor": BLUE, "linewidth": 1.5}
     shares.bar(lows, filled["accuracy"], widths, label="accuracy in the bin", **bars)
     dots = {"color": RED, "markersize": 5, "clip_on": False, "zorder": 3}
     shares.plot(filled["confidence"], filled["accuracy"], "o", label="at its mean confidence", **dots)
     shares.set_ylabel("share correct")
-    shares.set_ylim(0, 1.02)
+    shares.set_ylim(-0.03, 1.02)
     samples.bar(lows, filled["n"], widths, color=GREY, align="edge", edgecolor="white")
     samples.set_ylabel("samples")
     samples.set_xlabel("confidence")
