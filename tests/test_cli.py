@@ -300,10 +300,14 @@ def test_help_and_cfg_import_nothing_heavy(words, tmp_path):
     assert done.stderr == "heavy: [] False\n"
 
 
-@pytest.mark.parametrize(("own", "policy"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+@pytest.mark.parametrize(
+    ("own", "spins"),
+    [({}, "10000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")],
+    ids=["default", "own count", "own policy"],
+)
 @pytest.mark.parametrize("words", [["train"], ["train", "-m", "seed=0,1"], ["eval", "run=here"]])
-def test_waiting_threads_are_told_to_sleep_before_torch_comes_unless_the_user_says_otherwise(
-    words, own, policy, tmp_path
+def test_threads_are_told_to_wait_briefly_before_torch_comes_unless_the_user_says_otherwise(
+    words, own, spins, tmp_path
 ):
     code = textwrap.dedent("""
         import os, runpy, sys
@@ -312,16 +316,16 @@ def test_waiting_threads_are_told_to_sleep_before_torch_comes_unless_the_user_sa
             @staticmethod
             def find_spec(name, path=None, target=None):
                 if name == "torch":
-                    sys.exit(os.environ.get("OMP_WAIT_POLICY"))
+                    sys.exit(str(os.environ.get("GOMP_SPINCOUNT")))
 
         sys.meta_path.insert(0, Watch)
         runpy.run_module("cnnrun", run_name="__main__", alter_sys=True)
     """)
-    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
-    environment |= {} if own is None else {"OMP_WAIT_POLICY": own}
+    settings = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    environment = {key: value for key, value in os.environ.items() if key not in settings} | own
     command = [sys.executable, "-c", code, *words]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
-    assert done.stderr == f"{policy}\n"
+    assert done.stderr == f"{spins}\n"
 
 
 def test_the_program_runs_from_any_working_directory(tmp_path):
