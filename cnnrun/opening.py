@@ -60,7 +60,8 @@ def resumed_run(config: dict[str, Any], parts: Experiment, fit: Fit) -> Run:
     run = Run.open(config["resume"], writes=distributed.is_first())
     distributed.on_first(run.lock)
     facts = _facts(parts)
-    _refuse_other_data(run, facts["data"])
+    if doubt := run.doubt(facts["data"]["fingerprint"]):
+        raise DataError(doubt)
     last = distributed.on_first(
         lambda: checkpoints.read(run.checkpoint("last")) if run.has_checkpoint("last") else None
     )
@@ -77,14 +78,6 @@ def resumed_run(config: dict[str, Any], parts: Experiment, fit: Fit) -> Run:
     run.update(status="running", reason=None, **facts)
     run.log(f"resumed after step {fit.state.progress.updates}")
     return run
-
-
-def _refuse_other_data(run: Run, data: dict[str, Any]) -> None:
-    stored = run.record.get("data")
-    if stored is None:
-        raise DataError(f"the record of {run.path} does not say which data set it was trained on, so it cannot go on")
-    if stored != data:
-        raise DataError(f"the data set is not the one that {run.path} was trained on: its fingerprint has changed")
 
 
 def _say_what_differs(run: Run, config: dict[str, Any], facts: dict[str, Any], fit: Fit) -> None:
