@@ -5,7 +5,8 @@ Whatever waits for the other processes must be reached by all of them equally of
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -18,6 +19,8 @@ T = TypeVar("T")
 
 AGREE_EVERY = 8
 """Steps between two agreements: an agreement waits for all devices."""
+PARTING = timedelta(seconds=20)
+"""How long a process that met an error waits for the others, which have mostly met it too, and may still be saving."""
 
 
 def world_size() -> int:
@@ -38,8 +41,8 @@ def is_first() -> bool:
 def together(device: torch.device) -> Iterator[None]:
     """Join the other processes, if there are any, and part from them in the end.
 
-    After an error there is no orderly parting: the others may wait for something that this process will never do.
-    It ends, and torchrun ends the others.
+    A process that leaves early breaks connections on which another one may still rely: gloo then aborts that one, and
+    torchrun reports the abort instead of the error. So they leave together, after an error too if all have met it.
     """
     if world_size() == 1:
         yield
@@ -49,12 +52,31 @@ def together(device: torch.device) -> Iterator[None]:
             f"the environment says WORLD_SIZE={world_size()}, but not where to meet (MASTER_ADDR); "
             "start several processes with torchrun, or unset WORLD_SIZE"
         )
-    if device.type == "cuda":
-        dist.init_process_group("nccl", device_id=device)
-    else:
-        dist.init_process_group("gloo")
-    yield
+    store, _, _ = next(dist.rendezvous("env://"))
+    on_gpu = device.type == "cuda"
+    dist.init_process_group(
+        "nccl" if on_gpu else "gloo",
+        store=store,
+        rank=rank(),
+        world_size=world_size(),
+        device_id=device if on_gpu else None,
+    )
+    try:
+        yield
+    except CnnrunError:
+        if _all_part(store):
+            dist.destroy_process_group()
+        raise
     dist.destroy_process_group()
+
+
+def _all_part(store: dist.Store) -> bool:
+    """Wait for the others to part too; False if some do not, since they wait for what this process will never do."""
+    with suppress(dist.DistError):
+        store.set(f"parting/{rank()}", "")
+        store.wait([f"parting/{other}" for other in range(world_size())], PARTING)
+        return True
+    return False
 
 
 def wrap(model: nn.Module, device: torch.device) -> nn.Module:
