@@ -37,6 +37,13 @@ class Resident:
         return torch.mul(images, self.scale).add_(self.shift).contiguous(memory_format=memory_format)
 
 
+def like_cnnrun() -> int:
+    """The rung with all tricks at the precision that cnnrun chooses here: what differs then is the runner."""
+    from cnnrun.training.device import multiplies_bf16
+
+    return len(RUNGS) if multiplies_bf16(torch.device("cpu")) else len(RUNGS) - 1
+
+
 def resident(name: str, root: Path, *, train: bool) -> Resident:
     """Read what the tutorial reads, once."""
     opened = {"mnist": tutorial.mnist, "cifar10": tutorial.cifar10}[name](root, train=train)

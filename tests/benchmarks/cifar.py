@@ -15,10 +15,10 @@ SETTINGS = ["model=resnet18_cifar", "optimizer=sgd", "augment=flip_crop", "datas
 def systems(root: Path, phase: str, batch_size: int, seconds: float) -> dict[str, list[str]]:
     """The command for each system, the tutorial first."""
     common = ["--set", "cifar10", "--root", root, "--phase", phase, "--batch-size", batch_size, "--seconds", seconds]
-    last = len(bare.RUNGS) - 1
+    rung = bare.like_cnnrun()
     return {
         "tutorial": script("tutorial.py", *common),
-        f"bare, {last}: {bare.RUNGS[last - 1]}": script("bare.py", *common, "--rung", last),
+        f"bare, {rung}: {bare.RUNGS[rung - 1]}": script("bare.py", *common, "--rung", rung),
         "ours": script("ours.py", *common, "--", *SETTINGS),
     }
 

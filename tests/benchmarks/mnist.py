@@ -22,7 +22,7 @@ def systems(
     if ladder:
         commands["tutorial, 2 loader workers"] = script("tutorial.py", "--root", plain, *common, "--workers", 2)
     for rung, trick in enumerate(bare.RUNGS, start=1):
-        if ladder or rung == len(bare.RUNGS) - 1:
+        if ladder or rung == bare.like_cnnrun():
             commands[f"bare, {rung}: {trick}"] = script("bare.py", "--root", plain, *common, "--rung", rung)
     commands["ours"] = script("ours.py", "--root", root, *common, "--", *SETTINGS)
     for policy in ("float32", "mixed_bfloat16") if keras else ():
