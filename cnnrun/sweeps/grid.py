@@ -27,9 +27,10 @@ class GridSweeper(Sweeper):
         """Launch every combination; what the launcher returns for each."""
         parsed = OverridesParser.create(config_loader=self._loader).parse_overrides(arguments)
         swept = [override.key_or_group for override in parsed if override.is_sweep_override()]
-        jobs = {}
-        for combination in product(*map(values, parsed)):
-            name = job_name({key: value for key, value in combination if key in swept})
+        distinct = {tuple(dict(combination).items()): combination for combination in product(*map(values, parsed))}
+        jobs: dict[str, list[str]] = {}
+        for settings, combination in distinct.items():
+            name = job_name({key: value for key, value in settings if key in swept}, taken=jobs)
             words = without_none(f"{key}={value}" for key, value in combination)
             jobs[name] = [*words, f"hydra.sweep.subdir={quote(name)}"]
         return self._launcher.launch(list(jobs.values()), initial_job_idx=0)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 LONGEST = 120
@@ -16,12 +16,17 @@ def sweep_name(keys: Iterable[str], rest: Any) -> str:
     return "-".join([*(key.replace("/", ".") for key in keys), digest])[-LONGEST:]
 
 
-def job_name(settings: Mapping[str, str]) -> str:
-    """`key=value,key=value`, with a digest where characters that do not belong into a file name had to go."""
+def job_name(settings: Mapping[str, str], taken: Container[str] = ()) -> str:
+    """`key=value,key=value`, with a digest where characters that do not belong into a file name had to go.
+
+    Args:
+        taken: names of other jobs, for settings that differ from these in no more than quotes or brackets.
+    """
     exact = ",".join(f"{key}={value}" for key, value in settings.items()) or "only"
     listed = re.sub(r"(?<=\[)[^\[\]]*(?=\])", lambda match: match[0].replace(",", "-"), exact)
-    safe = re.sub(r"[^\w.=+,-]", "_", re.sub(r"[\[\]\"']", "", listed))
-    if len(safe) > LONGEST or ("_" in safe and "_" not in exact):
+    bare = re.sub(r"[\[\]\"']", "", listed)
+    safe = re.sub(r"[^\w.=+,-]", "_", bare)
+    if len(safe) > LONGEST or safe != bare or safe in taken:
         safe = f"{safe[:LONGEST]}-{_digest(exact, 8)}"
     return safe
 

@@ -88,6 +88,37 @@ def test_names_of_jobs_are_safe_and_different(toy):
     assert [config["model"]["note"] for config, _ in toy.CALLS] == ["a/b", "a_b", "a b", "it's"]
 
 
+def test_jobs_whose_names_would_be_alike_have_folders_of_their_own(toy):
+    assert sweep("batch_size=64,128", "model.note='a/b','a:b'", "sweep=x") == 0
+    assert [(config["batch_size"], config["model"]["note"]) for config, _ in toy.CALLS] == [
+        (64, "a/b"),
+        (64, "a:b"),
+        (128, "a/b"),
+        (128, "a:b"),
+    ]
+    names = jobs_in(Path("outputs/sweeps/x"))
+    assert all(name.startswith(("batch_size=64,model.note=a_b-", "batch_size=128,model.note=a_b-")) for name in names)
+    assert len(rows_of(Path("outputs/sweeps/x"))) == len(names) == 4
+
+
+def test_values_that_differ_only_in_quotes_or_brackets_are_different_jobs(toy):
+    assert sweep("model.kernel_size=3,[3]", "model.note=null,'null'", "sweep=x") == 0
+    assert len(toy.CALLS) == len(jobs_in(Path("outputs/sweeps/x"))) == 4
+    assert "model.kernel_size=3,model.note=null" in jobs_in(Path("outputs/sweeps/x"))
+    assert sweep("model.kernel_size=3,[3]", "model.note=null,'null'", "sweep=x") == 0
+    assert len(toy.CALLS) == 4
+
+
+def test_names_of_harmless_values_have_no_digest(toy):
+    assert sweep("batch_size=64,128", "model.channels=[4,8],[16]", "sweep=x") == 0
+    assert jobs_in(Path("outputs/sweeps/x")) == [
+        "batch_size=128,model.channels=16",
+        "batch_size=128,model.channels=4-8",
+        "batch_size=64,model.channels=16",
+        "batch_size=64,model.channels=4-8",
+    ]
+
+
 def test_equal_jobs_run_once(toy):
     assert sweep("seed=1,2,1") == 0
     assert [config["seed"] for config, _ in toy.CALLS] == [1, 2]
