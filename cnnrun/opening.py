@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from cnnrun import console, experiment, provenance
 from cnnrun.config import Invocation
@@ -62,22 +63,31 @@ def resumed_run(config: dict[str, Any], parts: Experiment, fit: Fit) -> Run:
     facts = _facts(parts)
     if doubt := run.doubt(facts["data"]["fingerprint"]):
         raise DataError(doubt)
-    last = distributed.on_first(
-        lambda: checkpoints.read(run.checkpoint("last")) if run.has_checkpoint("last") else None
-    )
-    if last:
+    if last := distributed.on_first(lambda: _read_last(run)):
         fit.state.load(*last)
-    elif epochs := len(run.rows(HISTORY)):
-        raise DataError(
-            f"{run.path} has no checkpoint 'last' to go on from, though its history has {epochs} epochs; "
-            "train again, into a new folder"
-        )
     if distributed.is_first():
         _say_what_differs(run, config, facts, fit)
     run.write_config(config | {"resume": None})
     run.update(status="running", reason=None, **facts)
     run.log(f"resumed after step {fit.state.progress.updates}")
     return run
+
+
+def _read_last(run: Run) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None:
+    """The checkpoint `last`; None where a run ended before it had one, so that it starts from the beginning.
+
+    Raises:
+        DataError: if it is broken, or gone from a run that had one.
+    """
+    if run.has_checkpoint("last"):
+        return checkpoints.read(run.checkpoint("last"))
+    epochs = len(run.rows(HISTORY))
+    if epochs > 1 or (epochs and run.status == "finished"):  # one epoch may be there before its checkpoint
+        raise DataError(
+            f"{run.path} has no checkpoint 'last' to go on from, though its history has {epochs} epochs; "
+            "train again, into a new folder"
+        )
+    return None
 
 
 def _say_what_differs(run: Run, config: dict[str, Any], facts: dict[str, Any], fit: Fit) -> None:
