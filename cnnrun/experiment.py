@@ -2,7 +2,7 @@
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ class Experiment:
     """Rows of tables.LAYERS."""
     warnings: list[str]
     """What is known to be wrong before training starts, a sentence each."""
+    _on_device: dict[str, Split] = field(default_factory=dict)
+    """Splits by name, as far as they were asked for: once there, all loaders share them."""
 
     @property
     def parameters(self) -> int:
@@ -48,14 +50,19 @@ class Experiment:
 
     def evaluation_loader(self, split: Split, batch_size: int | None = None) -> ResidentLoader:
         """Every sample in its order, in batches as large as is fast unless a size is given."""
+        return self.loader(split, batch_size=batch_size or self._evaluation_batch_size())
+
+    def loader(self, split: Split, **settings: Any) -> ResidentLoader:
+        """The batches of a split on the device; the settings are those of ResidentLoader."""
+        if split.name not in self._on_device:
+            self._on_device[split.name] = split.to(self.compute.device)
         return ResidentLoader(
-            split,
+            self._on_device[split.name],
             self.data.preprocessing,
-            batch_size=batch_size or self._evaluation_batch_size(),
-            device=self.compute.device,
             channels_last=self.compute.channels_last,
             rank=distributed.rank(),
             world_size=distributed.world_size(),
+            **settings,
         )
 
     def _evaluation_batch_size(self) -> int:
@@ -139,7 +146,13 @@ def from_run(
             f"the data set has the classes {', '.join(data.class_names[:10])}, and {run.path} was trained on "
             f"{stored.get('class_names')}"
         )
-    data = replace(data, preprocessing=Preprocessing.from_dict(stored))
+    preprocessing = Preprocessing.from_dict(stored)
+    if not len(preprocessing.scale) == len(preprocessing.shift) == data.input_shape[0]:
+        raise DataError(
+            f"the preprocessing of {run.path} has scale and shift for {len(preprocessing.scale)} and "
+            f"{len(preprocessing.shift)} channels, and the data set has {data.input_shape[0]}"
+        )
+    data = replace(data, preprocessing=preprocessing)
     experiment = build(config, data, device)
     load_weights(experiment.model, folder)
     return experiment
@@ -164,18 +177,10 @@ def prepare_training(config: dict[str, Any], experiment: Experiment) -> Fit:
     augment = configs.build(
         "augment", config["augment"], input_shape=data.input_shape, num_classes=len(data.class_names)
     )
-    train = ResidentLoader(
-        data.train,
-        data.preprocessing,
-        batch_size=config["batch_size"],
-        device=compute.device,
-        seed=config["seed"],
-        shuffle=True,
-        augment=augment,
-        channels_last=compute.channels_last,
-        rank=distributed.rank(),
-        world_size=distributed.world_size(),
+    train = experiment.loader(
+        data.train, batch_size=config["batch_size"], seed=config["seed"], shuffle=True, augment=augment
     )
+    _require_samples(train, experiment)
     parameters = [parameter for parameter in experiment.model.parameters() if parameter.requires_grad]
     optimizer = configs.build("optimizer", config["optimizer"], parameters=parameters)
     schedule = configs.build(
@@ -184,6 +189,22 @@ def prepare_training(config: dict[str, Any], experiment: Experiment) -> Fit:
     state = State(experiment.model, optimizer, schedule, compute, config["ema"])
     plan = Plan(**{key: config[key] for key in ("epochs", "max_seconds", "patience", "min_delta", "grad_clip", "seed")})
     return Fit(state, task, train, experiment.evaluation_loader(data.val), compute, plan)
+
+
+def _require_samples(train: ResidentLoader, experiment: Experiment) -> None:
+    """Refuse batches that leave a process without samples, or batch norm without anything to average."""
+    processes = distributed.world_size()
+    if train.batch_size < processes:
+        raise ConfigError(f"batch_size={train.batch_size}: {processes} processes need a sample each at every step")
+    synchronised = processes > 1 and experiment.compute.device.type == "cuda"
+    if train.smallest_share > 1 or synchronised:
+        return
+    for row in experiment.layers:
+        if row["type"].startswith("BatchNorm") and _cells(row["output_shape"].partition("x")[2] or "1") == 1:
+            raise ConfigError(
+                f"batch_size={train.batch_size}: where a process trains on one sample, {row['name']} has one value a "
+                "channel and cannot normalise it; take a larger batch_size or dataset.image_size, or fewer poolings"
+            )
 
 
 def _examine(

@@ -1,5 +1,6 @@
 """Batches of a split that lies on the device: gathered, augmented and normalised there, with no wait at any step."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,7 +10,6 @@ from torch import Tensor
 from cnnrun.data.augment import Augment
 from cnnrun.data.preprocessing import Preprocessing
 from cnnrun.data.splits import Split
-from cnnrun.errors import DataError
 from cnnrun.seeds import generator_of, seed_of
 
 
@@ -28,7 +28,7 @@ class Batch:
 
 
 class ResidentLoader:
-    """A split on a device, raw as it is stored, and its batches in an order that (seed, epoch) alone decides.
+    """A split, raw as it is stored, and its batches where it lies, in an order that (seed, epoch) alone decides.
 
     Every sample comes once an epoch; the last batch may be smaller. In training a single sample that is left over joins
     the batch before it, because batch normalisation cannot train on one. A rank gets its contiguous share of each
@@ -42,7 +42,6 @@ class ResidentLoader:
         preprocessing: Preprocessing,
         *,
         batch_size: int,
-        device: torch.device | str,
         seed: int = 0,
         shuffle: bool = False,
         augment: Augment | None = None,
@@ -50,9 +49,9 @@ class ResidentLoader:
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        self.device = torch.device(device)
-        self.inputs = _resident(split, self.device)
-        self.targets = split.targets.to(self.device)
+        self.device = split.inputs.device
+        self.inputs = split.inputs
+        self.targets = split.targets
         self.preprocessing = preprocessing
         self.batch_size = batch_size
         self.seed = seed
@@ -87,10 +86,18 @@ class ResidentLoader:
         for step in range(first_step, self.steps):
             begin = self.samples_until(step)
             total = self.samples_until(step + 1) - begin
-            share = slice(
-                begin + total * self.rank // self.world_size, begin + total * (self.rank + 1) // self.world_size
-            )
+            share = slice(begin + self._share(total, self.rank), begin + self._share(total, self.rank + 1))
             yield self._batch(order, share, total, draws, seed_of("mix", self.seed, epoch, step, self.rank))
+
+    def _share(self, total: int, rank: int) -> int:
+        """Where the share of a rank begins. Earlier ranks have the larger ones: the first is never without samples."""
+        return math.ceil(total * rank / self.world_size)
+
+    @property
+    def smallest_share(self) -> int:
+        """Samples that a rank trains on at a step, where it has any, at least."""
+        totals = {self.samples_until(step + 1) - self.samples_until(step) for step in (0, self.steps - 1)}
+        return min(max(1, total // self.world_size) for total in totals)
 
     def _order(self, epoch: int) -> Tensor:
         if self.shuffle:
@@ -113,13 +120,3 @@ class ResidentLoader:
         if self.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         return Batch(inputs, targets, indices, total)
-
-
-def _resident(split: Split, device: torch.device) -> Tensor:
-    try:
-        return split.inputs.to(device)
-    except torch.OutOfMemoryError as error:
-        raise DataError(
-            f"{split.name} takes {split.inputs.nbytes:,} bytes, which {device} does not have free; "
-            "take a smaller dataset.image_size, dataset.limit, or device=cpu"
-        ) from error

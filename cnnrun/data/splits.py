@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from cnnrun.data.preprocessing import Preprocessing
+from cnnrun.errors import DataError
 from cnnrun.values import Shape
 
 
@@ -22,6 +24,20 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same samples on a device.
+
+        Raises:
+            DataError: if they do not fit there.
+        """
+        try:
+            return replace(self, inputs=self.inputs.to(device), targets=self.targets.to(device))
+        except torch.OutOfMemoryError as error:
+            raise DataError(
+                f"{self.name} takes {self.inputs.nbytes:,} bytes, which {device} does not have free; "
+                "take a smaller dataset.image_size, dataset.limit, or device=cpu"
+            ) from error
 
 
 @dataclass(frozen=True)

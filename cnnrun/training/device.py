@@ -3,13 +3,14 @@
 import ctypes
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from cnnrun.errors import ConfigError
+from cnnrun.errors import CnnrunError, ConfigError
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Of mallopt(3), from malloc.h."""
@@ -32,6 +33,20 @@ class Compute:
             return nullcontext()
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float16
         return torch.autocast(self.device.type, dtype=dtype)
+
+
+@contextmanager
+def memory_permitting(device: torch.device) -> Iterator[None]:
+    """Raise CnnrunError where the memory of the device, or of the machine, is not enough."""
+    try:
+        yield
+    except RuntimeError as error:
+        # The allocator of the CPU has no error of its own.
+        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
+        raise CnnrunError(
+            f"{device} has not enough memory for this: take a smaller batch_size, dataset.image_size or model"
+        ) from error
 
 
 def resolve_device(name: str) -> torch.device:
@@ -99,13 +114,14 @@ def prepare(device: torch.device, *, reproducibility: str, threads: int | None) 
     if torch.get_num_threads() != (threads or INITIAL_THREADS):
         torch.set_num_threads(threads or INITIAL_THREADS)
     keep_freed_memory()
+    exact = reproducibility == "exact"
+    # On a CPU the same seed gives the same bytes in any case, and some layers would refuse to train.
+    torch.use_deterministic_algorithms(exact and device.type == "cuda")
     if device.type != "cuda":
         return
     torch.cuda.set_device(device)
-    exact = reproducibility == "exact"
     if exact:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(exact)
     # It would write a value into all memory that is about to be overwritten.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not exact

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from cnnrun.data.loaders import Batch, ResidentLoader
-from cnnrun.errors import Diverged
+from cnnrun.errors import ConfigError, Diverged
 from cnnrun.seeds import seed_of
 from cnnrun.tasks.classification import Classification
 from cnnrun.training import distributed
-from cnnrun.training.device import Compute, seed_dropout
+from cnnrun.training.device import Compute, memory_permitting, seed_dropout
 from cnnrun.training.records import Epoch, Step, Stopped
 from cnnrun.training.state import State
 
@@ -65,8 +65,7 @@ class Fit:
         self.compute = compute
         self.plan = plan
         forward = distributed.wrap(state.model, compute.device)
-        # A graph for each size of batch, of which there are two: the order in which they come changes neither.
-        self._forward = torch.compile(forward, dynamic=False) if compute.compile else forward
+        self._forward = compiled(forward) if compute.compile else forward
         self._wanted = Wish.GO_ON
         self._trainable = [parameter for parameter in state.model.parameters() if parameter.requires_grad]
 
@@ -78,6 +77,7 @@ class Fit:
 
         Raises:
             Diverged: if a loss is NaN or infinite.
+            CnnrunError: if the memory is not enough for a step.
         """
         while not self.reason_to_end():
             for record in self._steps(should_stop):
@@ -92,7 +92,8 @@ class Fit:
         began, before = time.perf_counter(), progress.epoch_seconds
         shown = began
         for batch in self.train.batches(progress.epoch, progress.step):
-            self._update(batch)
+            with memory_permitting(self.compute.device):
+                self._update(batch)
             now = time.perf_counter()
             progress.epoch_seconds = before + now - began
             wish = self._wish(should_stop)
@@ -251,6 +252,29 @@ class Fit:
         )
 
 
+def compiled(forward: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The forward, compiled at its first call.
+
+    Raises:
+        ConfigError: then, if this machine cannot compile.
+    """
+    # The compiler gives up on a function that it has compiled often, in other jobs of this process too.
+    torch.compiler.reset()
+    # A graph for each size of batch, of which there are two: the order in which they come changes neither.
+    fast = torch.compile(forward, dynamic=False)
+
+    def call(inputs: Tensor) -> Tensor:
+        try:
+            return fast(inputs)
+        except RuntimeError as error:
+            if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+                raise
+            reason = str(error).strip().splitlines()[0]
+            raise ConfigError(f"compile=true does not work here ({reason}); use compile=false") from error
+
+    return call
+
+
 @torch.inference_mode()
 def predict(model: nn.Module, loader: ResidentLoader, compute: Compute) -> Tensor:
     """The outputs of the model, in eval mode, for every sample of the loader's split, in the split's order.
@@ -261,7 +285,7 @@ def predict(model: nn.Module, loader: ResidentLoader, compute: Compute) -> Tenso
     model.eval()
     outputs: Tensor | None = None
     for batch in loader.batches():
-        with compute.autocast():
+        with memory_permitting(compute.device), compute.autocast():
             part = model(batch.inputs).float()
         if outputs is None:
             outputs = torch.zeros(loader.num_samples, part.shape[1], device=compute.device)

@@ -315,3 +315,21 @@ def test_a_run_whose_checkpoint_is_gone_does_not_start_over_in_silence(here, cap
     assert main(["train", "resume=run", "epochs=3"]) == 3
     assert "has no checkpoint 'last' to go on from, though its history has 2 epochs" in capsys.readouterr().err
     assert (here / "run" / "history.csv").read_bytes() == history
+
+
+def test_batch_norm_that_would_see_one_value_is_refused_before_training(here, capsys):
+    words = ["dataset.limit=40", "model=resnet20", "model.strides=[2,2,2]", "batch_size=1", "hydra.run.dir=run"]
+    assert main(["train", *words]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "cnnrun train: error: batch_size=1: where a process trains on one sample, features.stage3.block1.residual.bn1 "
+        "has one value a channel and cannot normalise it; take a larger batch_size or dataset.image_size, or fewer "
+        "poolings"
+    )
+
+
+def test_stored_preprocessing_of_another_number_of_channels_is_refused(here, capsys):
+    train("epochs=1")
+    file = here / "run/preprocessing.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"scale": [1.0, 1.0, 1.0]}))
+    assert main(["eval", "run=run"]) == 3
+    assert "has scale and shift for 3 and 1 channels, and the data set has 1" in capsys.readouterr().err

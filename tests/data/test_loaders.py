@@ -27,7 +27,7 @@ def split_of(num_samples: int = 53, shape: tuple[int, ...] = (3, 8, 8)) -> Split
 
 
 def loader(split: Split, knobs: dict[str, Any] | None = None, **settings: Any) -> ResidentLoader:
-    defaults: dict[str, Any] = {"batch_size": 10, "device": "cpu", "shuffle": True, "seed": 3}
+    defaults: dict[str, Any] = {"batch_size": 10, "shuffle": True, "seed": 3}
     augment = None if knobs is None else Augment(tuple(split.inputs.shape[1:]), 4, **knobs)
     preprocessing = fit_preprocessing(split.inputs, "standardize")
     return ResidentLoader(split, preprocessing, augment=augment, **(defaults | settings))
@@ -124,8 +124,8 @@ def test_the_shares_of_the_ranks_make_up_each_batch(world_size: int, batch_size:
 
 @pytest.mark.parametrize("knobs", [OFF, PER_SAMPLE | {"mixup": 0.4}, OFF | {"cutmix": 1.0}])
 def test_an_empty_share_has_the_shapes_of_a_full_one(knobs: dict[str, Any]) -> None:
-    first, *_ = loader(split_of(), knobs, rank=0, world_size=5, batch_size=50).batches()
-    *_, last = loader(split_of(), knobs, rank=0, world_size=5, batch_size=50).batches()
+    first, *_ = loader(split_of(), knobs, rank=4, world_size=5, batch_size=50).batches()
+    *_, last = loader(split_of(), knobs, rank=4, world_size=5, batch_size=50).batches()
     assert len(first.indices) == 10
     assert last.inputs.shape == (0, 3, 8, 8)
     assert last.targets.shape == (0, *first.targets.shape[1:])
@@ -152,10 +152,9 @@ def test_a_split_too_large_for_the_device_is_refused_with_a_remedy(monkeypatch: 
         raise torch.OutOfMemoryError
 
     split = split_of()
-    resident = loader(split)
     monkeypatch.setattr(torch.Tensor, "to", full)
     with pytest.raises(DataError) as error:
-        ResidentLoader(split, resident.preprocessing, batch_size=1, device="cpu")
+        split.to("cpu")
     assert str(error.value) == (
         "train takes 10,176 bytes, which cpu does not have free; "
         "take a smaller dataset.image_size, dataset.limit, or device=cpu"
@@ -166,8 +165,28 @@ def test_a_split_too_large_for_the_device_is_refused_with_a_remedy(monkeypatch: 
 def test_a_single_left_over_sample_joins_the_batch_before_it(samples, sizes):
     split = split_of(samples)
     preprocessing = fit_preprocessing(split.inputs, "unit")
-    loader = ResidentLoader(split, preprocessing, batch_size=4, device="cpu", shuffle=True)
+    loader = ResidentLoader(split, preprocessing, batch_size=4, shuffle=True)
     assert [len(batch.targets) for batch in loader.batches()] == sizes
     assert [loader.samples_until(step) for step in range(len(sizes) + 1)] == [
         sum(sizes[:k]) for k in range(len(sizes) + 1)
     ]
+
+
+@pytest.mark.parametrize(
+    ("samples", "batch_size", "world_size", "smallest"),
+    [(53, 10, 1, 3), (51, 10, 1, 10), (53, 10, 2, 1), (52, 10, 4, 1), (8, 1, 1, 1), (20, 10, 3, 3)],
+)
+def test_the_smallest_share_is_that_of_the_last_rank_that_has_samples(samples, batch_size, world_size, smallest):
+    split = split_of(samples)
+    shares = [
+        len(batch.targets)
+        for rank in range(world_size)
+        for batch in loader(split, batch_size=batch_size, rank=rank, world_size=world_size).batches()
+    ]
+    assert min(share for share in shares if share) == smallest
+    assert loader(split, batch_size=batch_size, world_size=world_size).smallest_share == smallest
+
+
+def test_the_first_rank_always_has_samples():
+    for batch in loader(split_of(53), batch_size=1, rank=0, world_size=3).batches():
+        assert len(batch.targets) == 1

@@ -245,7 +245,7 @@ def two_epochs(data, model, compute):
     knobs = {"monitor": "accuracy", "label_smoothing": 0.0, "class_weights": "none", "focal_gamma": 0.0}
     task = Classification(data.class_names, data.class_counts(), **knobs)
     train, val = (
-        ResidentLoader(split, data.preprocessing, batch_size=16, device="cpu", shuffle=True, channels_last=True)
+        ResidentLoader(split, data.preprocessing, batch_size=16, shuffle=True, channels_last=True)
         for split in (data.train, data.val)
     )
     optimizer = sgd(model.parameters(), lr=0.05, momentum=0.9, nesterov=False, weight_decay=0.0)

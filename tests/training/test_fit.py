@@ -12,7 +12,7 @@ from torch import nn
 
 from cnnrun.data.augment import Augment
 from cnnrun.data.loaders import ResidentLoader
-from cnnrun.errors import DataError, Diverged
+from cnnrun.errors import CnnrunError, ConfigError, DataError, Diverged
 from cnnrun.tasks.classification import Classification
 from cnnrun.training.device import Compute
 from cnnrun.training.fit import Fit, Plan, predict
@@ -43,8 +43,8 @@ def plan(**changes):
 def simple_fit(data, model=None, optimizer=None, batch_size=16, compute=CPU, ema=None, **changes):
     model = model or network()
     optimizer = optimizer or sgd(model.parameters(), lr=0.05, momentum=0.9, nesterov=False, weight_decay=0.0)
-    train = ResidentLoader(data.train, data.preprocessing, batch_size=batch_size, device="cpu", seed=5, shuffle=True)
-    val = ResidentLoader(data.val, data.preprocessing, batch_size=8, device="cpu")
+    train = ResidentLoader(data.train, data.preprocessing, batch_size=batch_size, seed=5, shuffle=True)
+    val = ResidentLoader(data.val, data.preprocessing, batch_size=8)
     state = State(model, optimizer, constant(100, 4, warmup_epochs=0.0), compute, ema)
     return Fit(state, task_for(data), train, val, compute, plan(**changes))
 
@@ -96,10 +96,8 @@ def full_fit(data):
     model = network(dropout=0.3)
     knobs = {"flip": True, "crop_padding": 1, "rotation": 5.0, "shift": 0.05, "zoom": 0.1, "brightness": 0.1}
     augment = Augment(data.input_shape, 3, fill="edge", cutout=2, mixup=0.2, cutmix=0.0, **knobs)
-    train = ResidentLoader(
-        data.train, data.preprocessing, batch_size=12, device="cpu", seed=5, shuffle=True, augment=augment
-    )
-    val = ResidentLoader(data.val, data.preprocessing, batch_size=8, device="cpu")
+    train = ResidentLoader(data.train, data.preprocessing, batch_size=12, seed=5, shuffle=True, augment=augment)
+    val = ResidentLoader(data.val, data.preprocessing, batch_size=8)
     optimizer = adam(model.parameters(), lr=0.01, betas=[0.9, 0.99], eps=1e-8, weight_decay=1e-4)
     schedule = Plateau(20, 5, warmup_epochs=0.5, factor=0.5, patience=1, min_factor=0.01)
     compute = Compute(torch.device("cpu"), "bf16", channels_last=True, compile=False)
@@ -253,7 +251,67 @@ def epochs_of_each(fit):
 @pytest.mark.parametrize("batch_size", [1, 7, 24, 100])
 def test_predictions_stand_in_the_order_of_the_split_whatever_the_batch_size(blob_data, batch_size):
     model = network().eval()
-    loader = ResidentLoader(blob_data.test, blob_data.preprocessing, batch_size=batch_size, device="cpu")
+    loader = ResidentLoader(blob_data.test, blob_data.preprocessing, batch_size=batch_size)
     with torch.no_grad():
         expected = model(blob_data.preprocessing.apply(blob_data.test.inputs))
     torch.testing.assert_close(predict(model, loader, CPU), expected, rtol=1e-5, atol=1e-6)
+
+
+MEMORY_ERRORS = {
+    "a GPU": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    "a CPU": RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 400000000000 bytes."),
+}
+
+
+@pytest.mark.parametrize("where", MEMORY_ERRORS)
+def test_a_step_that_does_not_fit_into_memory_is_told_in_a_sentence(where, blob_data):
+    model = network()
+    model[2].register_forward_hook(lambda *_: raise_(MEMORY_ERRORS[where]))
+    fit = simple_fit(blob_data, model)
+    message = "cpu has not enough memory for this: take a smaller batch_size, dataset.image_size or model"
+    with pytest.raises(CnnrunError, match=message):
+        list(fit.run(never))
+    with pytest.raises(CnnrunError, match=message):
+        predict(model, fit.val, CPU)
+
+
+def test_another_error_of_a_step_stays_what_it_is(blob_data):
+    model = network()
+    model[2].register_forward_hook(lambda *_: raise_(RuntimeError("shapes do not match")))
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        list(simple_fit(blob_data, model).run(never))
+
+
+def raise_(error):
+    raise error
+
+
+COMPILED = Compute(torch.device("cpu"), "fp32", channels_last=False, compile=True)
+
+
+def test_a_machine_that_cannot_compile_says_so(blob_data, monkeypatch):
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: lambda inputs: raise_(InvalidCxxCompiler()))
+    with pytest.raises(ConfigError, match=r"^compile=true does not work here \(.*\); use compile=false$"):
+        list(simple_fit(blob_data, compute=COMPILED).run(never))
+
+
+@pytest.mark.slow
+def test_every_network_of_a_long_sweep_is_compiled(blob_data, monkeypatch):
+    graphs = []
+
+    def count(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    compile_ = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda forward, **settings: compile_(forward, backend=count, **settings))
+    seen = []
+    for width in range(4, 10):
+        model = nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.ReLU(), nn.Linear(width, 3))
+        before = len(graphs)
+        epochs_of(simple_fit(blob_data, model, compute=COMPILED, epochs=1))
+        seen.append(len(graphs) - before)
+    assert seen == [seen[0]] * 6
+    assert seen[0] > 0
