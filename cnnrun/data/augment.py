@@ -159,10 +159,13 @@ class Augment:
         return inputs.flatten(2).gather(2, source).unflatten(2, (height, width))
 
     def _within(self, positions: Tensor, side: int) -> Tensor:
-        """Positions, some outside 0..side-1, to those of the pixels inside that they show."""
+        """Positions, some outside 0..side-1, to those of the pixels inside that they show.
+
+        Reflected at the outer edge of the pixels, so that the last one shows twice, as in `_warp`.
+        """
         if self.fill == "reflect":
-            positions = positions.abs()
-            return torch.minimum(positions, 2 * (side - 1) - positions)
+            positions = torch.where(positions < 0, -1 - positions, positions)
+            return torch.minimum(positions, 2 * side - 1 - positions)
         return positions.clamp(0, side - 1)
 
     def _warp(self, inputs: Tensor, column: dict[str, Tensor]) -> Tensor:

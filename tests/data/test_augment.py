@@ -34,7 +34,7 @@ def draws(num_samples: int = 6, **columns: float) -> Tensor:
 
 
 def padded(inputs: Tensor, padding: int, fill: str) -> np.ndarray[Any, Any]:
-    mode: Any = {"zero": "constant", "edge": "edge", "reflect": "reflect"}[fill]
+    mode: Any = {"zero": "constant", "edge": "edge", "reflect": "symmetric"}[fill]
     return np.pad(inputs.numpy(), ((0, 0), (0, 0), (padding, padding), (padding, padding)), mode=mode)
 
 
@@ -67,6 +67,8 @@ def test_a_crop_is_a_window_of_the_padded_image(fill: str, flip: bool, shape: tu
             window = padded(source, 2, fill)[:, :, top : top + height, left : left + width]
             expected = window[..., ::-1] if flip else window
             np.testing.assert_array_equal(cropper.transform(source, table).numpy(), expected)
+            warped = augment(shape[1:], flip=True, crop_padding=2, fill=fill, rotation=1e-9).transform(source, table)
+            np.testing.assert_allclose(warped.numpy(), expected, atol=1e-2)
 
 
 @pytest.mark.parametrize("fill", ["zero", "edge"])
