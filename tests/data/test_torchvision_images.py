@@ -260,3 +260,14 @@ def test_offline_without_cifar_is_refused(cifar: tuple[dict[str, bytes], bytes],
         f"cifar-10-python.tar.gz: not in {tmp_path} or {tmp_path}/cifar10, and offline=true; get it from "
         f"{server.url}cifar-10-python.tar.gz and put it into {tmp_path}, or point dataset.root elsewhere"
     )
+
+
+def test_a_file_that_may_not_be_read_is_named(mnist: dict[str, bytes], tmp_path: Path, monkeypatch: Any) -> None:
+    put(tmp_path / "mnist", mnist, True)
+
+    def refuse(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("torchvision.datasets.mnist.read_label_file", refuse)
+    with pytest.raises(DataError, match=r"train-labels-idx1-ubyte: Permission denied$"):
+        load("mnist", tmp_path)
