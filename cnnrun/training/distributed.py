@@ -67,13 +67,18 @@ def together(device: torch.device) -> Iterator[None]:
         if _all_part(store):
             dist.destroy_process_group()
         raise
+    _part(store)
     dist.destroy_process_group()
+
+
+def _part(store: dist.Store) -> None:
+    store.set(f"parting/{rank()}", "")
 
 
 def _all_part(store: dist.Store) -> bool:
     """Wait for the others to part too; False if some do not, since they wait for what this process will never do."""
     with suppress(dist.DistError):
-        store.set(f"parting/{rank()}", "")
+        _part(store)
         store.wait([f"parting/{other}" for other in range(world_size())], PARTING)
         return True
     return False

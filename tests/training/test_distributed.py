@@ -170,7 +170,8 @@ ERRORS = {
     "a wrong setting": (["batch_size=0"], 2, "batch_size"),
     "a folder that is taken": (["hydra.run.dir=taken"], 2, "already holds a run"),
     "data that is missing": (["dataset=mnist", "dataset.root=nowhere", "offline=true"], 3, "nowhere"),
-    "a loss that is no number": (["optimizer=sgd", "optimizer.lr=1e30", "batch_size=1"], 1, "became"),
+    "a loss that is no number": (["optimizer=sgd", "optimizer.lr=1e30", "batch_size=4"], 1, "became"),
+    "a batch for one process": (["batch_size=1"], 2, "2 processes need a sample each"),
 }
 
 
