@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shlex
+import shutil
 import time
 import traceback
 from collections.abc import Iterable, Iterator
@@ -29,6 +30,8 @@ LOG = "run.log"
 LOCK = ".lock"
 WRITTEN_INTO = (LOCK, LOG, "checkpoints", "tables", "figures")
 """What is not replaced as a whole."""
+OF_EVALUATION = (f"{RESULTS.name}.csv", "tables", "figures", LOG, RECORD)
+"""What an evaluation writes beside its config; the record is the last to go, as it tells that one was begun."""
 TOP_TABLES = (HISTORY.name, RESULTS.name)
 """Tables beside config.yaml; all others lie in tables/."""
 
@@ -109,6 +112,12 @@ class Run:
         """running | finished | failed | interrupted."""
         return str(self.record.get("status", "running"))
 
+    @property
+    def judged(self) -> str | None:
+        """The run that this is an evaluation of; None for a training."""
+        of = self.record.get("of")
+        return None if of is None else str(of)
+
     def doubt(self, fingerprint: str) -> str | None:
         """Why a data set with this fingerprint may not be that of the run; None if it is."""
         data = self.record.get("data")
@@ -180,6 +189,21 @@ class Run:
     def close(self) -> None:
         """Let go of the lock."""
         self._lock.release()
+
+    def clear(self) -> None:
+        """Take away what an evaluation has written that did not finish, so that it can be made again.
+
+        Raises:
+            ConfigError: as `lock`.
+            NotWritten: if something cannot be removed.
+        """
+        self.lock()
+        try:
+            if self.status != "finished":  # another process may have done it since the caller looked
+                for name in OF_EVALUATION:
+                    self._remove(self._file(name))
+        finally:
+            self.close()
 
     @contextmanager
     def recorded(self, advice: str = "") -> Iterator[None]:
@@ -263,10 +287,21 @@ class Run:
     def _refuse_another_run(self) -> None:
         if self._file(RECORD).exists():
             self.close()
+            if self.judged is not None:
+                raise ConfigError(f"{self.path} already holds an evaluation; name another folder")
             raise ConfigError(
                 f"{self.path} already holds a run; name another folder, "
                 f"or go on with it: {shlex.quote(f'resume={self.path}')}"
             )
+
+    def _remove(self, path: Path) -> None:
+        try:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise NotWritten(f"{path} could not be removed: {error.strerror}") from error
 
     def _make_folder(self) -> None:
         try:

@@ -41,6 +41,28 @@ def test_a_run_is_never_written_over(run):
         Run.create(run.path, CONFIG)
 
 
+def test_nobody_is_told_to_resume_an_evaluation(tmp_path):
+    Run.create(tmp_path / "again", CONFIG, of="run").close()
+    with pytest.raises(ConfigError, match=r"already holds an evaluation; name another folder$"):
+        Run.create(tmp_path / "again", CONFIG, of="run")
+
+
+def test_an_evaluation_is_cleared_only_if_it_did_not_finish_and_nobody_is_writing_it(tmp_path):
+    run = Run.create(tmp_path / "again", CONFIG, of="run")
+    run.write_rows(RESULTS, [])
+    with pytest.raises(ConfigError, match="is being written by another process"):
+        Run.open(run.path).clear()
+    run.update(status="finished")
+    run.close()
+    Run.open(run.path).clear()
+    assert Run.open(run.path).status == "finished"
+    run.update(status="failed")
+    Run.open(run.path).clear()
+    Run.create(run.path, CONFIG, of="run").close()
+    assert Run.open(run.path).results() == []
+    assert not run.table_file("results").exists()
+
+
 def test_a_run_that_came_since_the_first_look_is_not_written_over(tmp_path, monkeypatch):
     def first_another(run):
         monkeypatch.undo()

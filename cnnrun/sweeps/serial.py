@@ -45,7 +45,10 @@ def _outcomes_before(folder: Path, jobs: Sequence[_Job], keys: Sequence[str]) ->
 
 
 class SerialLauncher(Launcher):
-    """Finished jobs are skipped, unfinished ones resumed, errors recorded; the table is written in any case."""
+    """Finished jobs are skipped, unfinished ones go on, errors are recorded; the table is written in any case.
+
+    An unfinished job of a command that cannot go on, as `eval`, is done again.
+    """
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self._loader = hydra_context.config_loader
@@ -99,12 +102,15 @@ class SerialLauncher(Launcher):
     def _run(self, job: _Job) -> str:
         """Run one job; the error that ended it, or nothing."""
         own = compose.without_hydra(job.config)
-        if job.finished is not None and "resume" in own:
+        begun = job.finished is not None
+        if begun and "resume" in own:
             own.resume = str(job.folder)
         with read_write(job.config.hydra):
             job.config.hydra.runtime.output_dir = str(job.folder)
         HydraConfig.instance().set_config(job.config)
         try:
+            if begun and "resume" not in own:
+                Run.open(job.folder).clear()
             self._task(own)
         except (Interrupted, BrokenPipeError):
             raise

@@ -301,3 +301,29 @@ def test_the_table_of_evaluations_shows_the_watched_metric_of_each_split(toy, ca
         ["test", "finished", "0.8500"],
     ]
     assert table[-1] == f"sweep folder: {the_sweep()}"
+
+
+def test_an_interrupted_evaluation_is_done_again(toy, capsys):
+    assert cli.main(["train", "hydra.run.dir=first"]) == 0
+    words = ["eval", "-m", "run=first", "split=val,test", "hydra.sweep.dir=x"]
+    toy.ENDS["val"] = "interrupted"
+    assert cli.main(words) == 130
+    toy.ENDS.clear()
+    assert cli.main(words) == 0
+    assert cli.main(words) == 0
+    assert [config["split"] for config, _ in toy.CALLS[1:]] == ["val", "val", "test"]
+    assert [row["status"] for row in rows_of(Path("x"))] == ["finished"] * 2
+    assert "resume" not in capsys.readouterr().err
+
+
+def test_an_evaluation_that_is_done_again_leaves_files_of_others_alone(toy):
+    assert cli.main(["train", "hydra.run.dir=first"]) == 0
+    words = ["eval", "-m", "run=first", "split=val,test", "hydra.sweep.dir=x"]
+    toy.ENDS["val"] = "interrupted"
+    assert cli.main(words) == 130
+    toy.ENDS.clear()
+    notes = Path("x/split=val/notes.txt")
+    notes.write_text("mine")
+    assert cli.main(words) == 4
+    assert "holds other files (notes.txt)" in rows_of(Path("x"))[0]["error"]
+    assert notes.read_text() == "mine"

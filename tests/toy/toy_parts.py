@@ -13,7 +13,7 @@ from cnnrun.values import Probability
 CALLS = []
 """(config, invocation) of each time that a command was called."""
 ENDS = {}
-"""How a training with that seed ends; a missing one ends well."""
+"""How a training with that seed ends, or an evaluation of that split; a missing one ends well."""
 
 
 class Net:
@@ -111,5 +111,8 @@ def evaluate(config, invocation):
     if source.is_dir():
         run = Run.create(invocation.output_dir, config, of=str(source))
         run.write_rows(RESULTS, [row for row in Run.open(source).results() if row["split"] == config["split"]])
-        run.update(status="finished")
+        end = ENDS.get(config["split"], "finished")
+        run.update(status=end)
         run.close()
+        if end == "interrupted":
+            raise Interrupted("stopped by SIGINT")
