@@ -17,6 +17,7 @@ from cnnrun import console
 from cnnrun.config import check, compose, overrides
 from cnnrun.errors import CnnrunError, Interrupted, JobsFailed
 from cnnrun.run import Run
+from cnnrun.signals import Signals
 from cnnrun.sweeps import table
 from cnnrun.sweeps.jobs import Asked, Outcome, is_finished, others, outcome, refuse_another_sweep
 
@@ -70,18 +71,20 @@ class SerialLauncher(Launcher):
         jobs = [self._prepare(list(combination), keys) for combination in job_overrides]
         before = _outcomes_before(folder, jobs, keys)
         outcomes: list[Outcome] = []
-        try:
-            for number, job in enumerate(jobs, 1):
-                remark = ": finished before" if job.finished else ""
-                console.tell(f"[{number}/{len(jobs)}] {job.folder.name}{remark}")
-                outcomes.append(outcome(job.settings, job.folder, "" if job.finished else self._run(job)))
-        except (KeyboardInterrupt, Interrupted) as stop:
-            signum = stop.signum if isinstance(stop, Interrupted) else signal.SIGINT
-            done = f"stopped after {len(outcomes)} of {len(jobs)} jobs in {folder}"
-            outcomes += map(_interrupted, jobs[len(outcomes) :][:1])
-            raise Interrupted(f"{done}; the same command goes on with it", signum) from stop
-        finally:
-            table.write(folder, [*before, *outcomes])
+        with Signals() as signals:
+            try:
+                for number, job in enumerate(jobs, 1):
+                    signals.interrupt_at_once()  # also if one came that somebody else's `except Exception` kept
+                    remark = ": finished before" if job.finished else ""
+                    console.tell(f"[{number}/{len(jobs)}] {job.folder.name}{remark}")
+                    outcomes.append(outcome(job.settings, job.folder, "" if job.finished else self._run(job)))
+            except (KeyboardInterrupt, Interrupted) as stop:
+                signum = stop.signum if isinstance(stop, Interrupted) else signal.SIGINT
+                done = f"stopped after {len(outcomes)} of {len(jobs)} jobs in {folder}"
+                outcomes += map(_interrupted, jobs[len(outcomes) :][:1])
+                raise Interrupted(f"{done}; the same command goes on with it", signum) from stop
+            finally:
+                table.write(folder, [*before, *outcomes])
         table.show(folder, [*before, *outcomes])
         failed = sum(row.status == "failed" for row in outcomes)
         if failed:

@@ -1,6 +1,7 @@
 """A sweep from the command line: its jobs, folders and table; errors, skipping, going on. `pytest tests/sweeps`"""
 
 import csv
+import signal
 from pathlib import Path
 
 import pytest
@@ -197,6 +198,27 @@ def test_an_interrupted_sweep_stops_and_goes_on(toy, end, capsys):
     assert [config["seed"] for config, _ in toy.CALLS] == [1, 2, 2, 3]
     assert toy.CALLS[2][0]["resume"] == (None if end == "ctrl-c at once" else str(the_sweep() / "seed=2"))
     assert [row["status"] for row in rows_of(the_sweep())] == ["finished"] * 3
+
+
+@pytest.mark.parametrize(
+    ("end", "done"), [("terminated at once", "finished interrupted"), ("terminated in a library", "finished finished")]
+)
+def test_a_termination_outside_the_training_loop_stops_the_sweep_with_its_table(toy, end, done, capsys):
+    def nobody(*_):
+        raise RuntimeError("nobody looks for SIGTERM")
+
+    before = signal.signal(signal.SIGTERM, nobody)
+    try:
+        toy.ENDS[2] = end
+        assert sweep("seed=1,2,3,4") == 143
+        assert signal.getsignal(signal.SIGTERM) is nobody
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert capsys.readouterr().err.endswith(f" of 4 jobs in {the_sweep()}; the same command goes on with it\n")
+    assert [row["status"] for row in rows_of(the_sweep())][:2] == done.split()
+    toy.ENDS.clear()
+    assert sweep("seed=1,2,3,4") == 0
+    assert [row["status"] for row in rows_of(the_sweep())] == ["finished"] * 4
 
 
 def test_a_folder_with_other_settings_is_refused_before_the_first_job(toy, capsys):

@@ -1,5 +1,8 @@
 """Parts and commands without torch, for the tests of the command line: a run is done in no time."""
 
+import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -82,6 +85,11 @@ def train(config, invocation):
         raise DataError("data/ has no digits")
     if end == "ctrl-c at once":
         raise KeyboardInterrupt
+    if end == "terminated at once":
+        os.kill(os.getpid(), signal.SIGTERM)
+    if end == "terminated in a library":
+        with suppress(Exception):
+            os.kill(os.getpid(), signal.SIGTERM)
     run = Run.open(Path(config["resume"])) if config["resume"] else Run.create(invocation.output_dir, config)
     run.update(
         overrides=invocation.overrides, choices=invocation.choices, monitor="val/accuracy", higher_is_better=True
