@@ -15,6 +15,7 @@ from cnnrun.run import Run
 from cnnrun.tables import HISTORY
 from cnnrun.training import checkpoints, distributed
 from cnnrun.training.fit import Fit
+from cnnrun.training.state import State
 
 EXACT = ("versions", "machine", "device", "precision", "threads", "processes")
 """Entries of run.json that must be as they were for a resumed run to end with the same bytes."""
@@ -65,6 +66,8 @@ def resumed_run(config: dict[str, Any], parts: Experiment, fit: Fit) -> Run:
         raise DataError(doubt)
     if last := distributed.on_first(lambda: _read_last(run)):
         fit.state.load(*last)
+    distributed.on_first(lambda: _restore_best(run, fit))
+    run.write_rows(HISTORY, fit.state.progress.history)
     if distributed.is_first():
         _say_what_differs(run, config, facts, fit)
     run.write_config(config | {"resume": None})
@@ -88,6 +91,37 @@ def _read_last(run: Run) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] 
             "train again, into a new folder"
         )
     return None
+
+
+def _restore_best(run: Run, fit: Fit) -> None:
+    """Let `best` hold what `last` calls the best, also where the run ended before it was written.
+
+    Right after the best epoch its weights are those of `last`.
+
+    Raises:
+        DataError: if it holds something else, and the weights are gone.
+    """
+    progress = fit.state.progress
+    if not progress.best_epoch:
+        return
+    if progress.best_epoch == progress.epoch == len(progress.history) and not progress.step:
+        save_best(run, fit.state)
+        return
+    _, values = checkpoints.read(run.require_checkpoint("best"))
+    there = values.get("epoch"), values.get("val", {}).get(fit.task.monitor)
+    if there != (progress.best_epoch, progress.best):
+        raise DataError(
+            f"{run.checkpoint('best')} is of epoch {there[0]} (val/{fit.task.monitor} {there[1]}), but 'last' says "
+            f"that epoch {progress.best_epoch} was the best ({progress.best}), whose weights are gone; "
+            "train again, into a new folder"
+        )
+
+
+def save_best(run: Run, state: State) -> None:
+    """Write the checkpoint `best`, right after the epoch that is the best."""
+    row = state.progress.history[-1]
+    val = {name.removeprefix("val/"): value for name, value in row.items() if name.startswith("val/")}
+    run.save_checkpoint("best", {"model": dict(state.judged.state_dict())}, {"epoch": state.progress.epoch, "val": val})
 
 
 def _say_what_differs(run: Run, config: dict[str, Any], facts: dict[str, Any], fit: Fit) -> None:

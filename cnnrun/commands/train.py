@@ -78,11 +78,11 @@ def _display(fit: Fit) -> AbstractContextManager[console.Display | None]:
 
 
 def _save_epoch(run: Run, fit: Fit, epoch: Epoch) -> None:
-    if epoch.is_best:
-        weights = {"model": dict(fit.state.judged.state_dict())}
-        run.save_checkpoint("best", weights, {"epoch": epoch.number, "val": epoch.val})
-    run.write_rows(HISTORY, fit.state.progress.history)
+    """Save `last` first: a run that ends before the others are written finds in it what they hold."""
     _save_last(run, fit)
+    if epoch.is_best:
+        opening.save_best(run, fit.state)
+    run.write_rows(HISTORY, fit.state.progress.history)
     monitor = f"val/{fit.task.monitor}"
     run.log(f"epoch {epoch.number}: train/loss {epoch.train['loss']:.4g}, {monitor} {epoch.row()[monitor]:.4g}")
     if epoch.stop:

@@ -9,8 +9,13 @@ import pytest
 from cnnrun.cli import main
 from cnnrun.errors import NotWritten
 from cnnrun.run import Run
+from cnnrun.tables import HISTORY
+from cnnrun.training import checkpoints
 
-QUICK = ["dataset.limit=200", "model=mlp", "model.hidden=[16]", "threads=1", "figures=false", "hydra.run.dir=run"]
+QUICK = [
+    *("dataset.limit=200", "model=mlp", "model.hidden=[16]", "batch_size=8", "optimizer.lr=0.01", "threads=1"),
+    *("figures=false", "hydra.run.dir=run"),
+]
 WEIGHTS = [f"checkpoints/{name}/model.safetensors" for name in ("best", "last")]
 
 
@@ -23,6 +28,10 @@ def here(tmp_path, monkeypatch):
 def train(*words, code=0):
     assert main(["train", *QUICK, *words]) == code
     return Run.open("run")
+
+
+def lines(file):
+    return Path(file).read_text().splitlines(keepends=True)
 
 
 def contents(folder):
@@ -47,16 +56,68 @@ def assert_same_end(whole):
         assert (Path("run") / name).read_bytes() == (whole / name).read_bytes(), name
 
 
+def assert_told_of_one_training(run):
+    [accuracy] = [row for row in run.results() if (row["split"], row["metric"]) == ("val", "accuracy")]
+    assert float(accuracy["value"]) == run.record["best_value"]
+    assert run.record["best_epoch"] == run.record["epochs"] == len(run.rows(HISTORY))
+
+
 @pytest.mark.parametrize("end", ["killed", "full disk"])
-def test_a_run_that_ended_in_its_first_checkpoint_goes_on(here, monkeypatch, capsys, end):
+@pytest.mark.parametrize("history", [False, True])
+def test_a_run_that_ended_in_its_first_checkpoint_goes_on(here, monkeypatch, capsys, end, history):
     whole = train("epochs=2").path.rename("whole")
     die_in_checkpoint(monkeypatch, "last", SystemExit if end == "killed" else NotWritten("the disk is full"))
     with suppress(SystemExit):
         train("epochs=2", code=1)
     assert ("go on with: cnnrun train resume=run" in capsys.readouterr().err) == (end == "full disk")
     assert not (here / "run/checkpoints/last").exists()
+    if history:  # as if it had been written before
+        (here / "run/history.csv").write_text("".join(lines(whole / "history.csv")[:2]))
     assert main(["train", "resume=run"]) == 0
     assert_same_end(whole)
+
+
+def test_a_run_that_ended_before_best_was_written_takes_it_from_last(here, monkeypatch):
+    whole = train("epochs=4").path.rename("whole")
+    die_in_checkpoint(monkeypatch, "best", SystemExit, number=2)
+    with suppress(SystemExit):
+        train("epochs=4")
+    shutil.copytree("run", "other")
+    assert checkpoints.read(here / "run/checkpoints/best")[1]["epoch"] == 1
+    assert main(["train", "resume=run"]) == 0
+    assert_same_end(whole)
+    assert main(["train", "resume=other", "max_seconds=0.0001"]) == 0
+    assert_told_of_one_training(Run.open("other"))
+
+
+def test_a_best_that_is_ahead_of_last_is_not_judged(here, monkeypatch):
+    die_in_checkpoint(monkeypatch, "last", SystemExit, number=2)
+    with suppress(SystemExit):
+        train("epochs=2")
+    run = Run.open("run")
+    tensors, values = checkpoints.read(run.checkpoint("best"))
+    tensors["model"] = {name: weights + 1 for name, weights in tensors["model"].items()}
+    run.save_checkpoint("best", tensors, values | {"epoch": 2})
+    row = lines(run.table_file("history"))[1]
+    run.table_file("history").write_text("".join([*lines(run.table_file("history")), row.replace("1,", "2,", 1)]))
+    assert main(["train", "resume=run", "max_seconds=0.0001"]) == 0
+    assert_told_of_one_training(Run.open("run"))
+
+
+def test_a_best_that_cannot_be_had_again_is_refused(here, capsys):
+    run = train("epochs=2")
+    tensors, values = checkpoints.read(run.checkpoint("last"))
+    _, best = checkpoints.read(run.checkpoint("best"))
+    values["progress"] |= {"best_epoch": 1, "best": 0.25}
+    run.save_checkpoint("last", tensors, values)
+    run.save_checkpoint("best", tensors, best | {"epoch": 2})
+    before = contents(run.path)
+    assert main(["train", "resume=run", "epochs=3"]) == 3
+    assert "is of epoch 2 (val/accuracy " in (error := capsys.readouterr().err)
+    assert "'last' says that epoch 1 was the best (0.25), whose weights are gone; train again" in error
+    assert contents(run.path) == before
+    run.save_checkpoint("best", {"model": tensors["model"]}, {"epoch": 1, "val": {"accuracy": 0.25}})
+    assert main(["train", "resume=run", "epochs=3"]) == 0
 
 
 def test_a_finished_run_without_its_checkpoint_does_not_start_over(here, capsys):
