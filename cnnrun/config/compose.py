@@ -38,6 +38,7 @@ class Job:
 class Task:
     """What a Hydra launcher calls for each job: it can be pickled, and finds the command by its name."""
 
+    command: str
     function: str
 
     def __call__(self, config: DictConfig) -> None:

@@ -52,6 +52,7 @@ class SerialLauncher(Launcher):
     """
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        assert isinstance(task_function, compose.Task)
         self._loader = hydra_context.config_loader
         self._task = task_function
         self._shared = config
@@ -96,7 +97,7 @@ class SerialLauncher(Launcher):
             config = self._loader.load_sweep_config(self._shared, words)
         HydraConfig.instance().set_config(config)
         plain = compose.plain(config)
-        check(config.hydra.job.name, plain)
+        check(self._task.command, plain)
         folder = Path(config.hydra.sweep.dir, config.hydra.sweep.subdir)
         told = compose.invocation(config.hydra, folder)
         asked = Asked(dict(map(overrides.split, told.overrides)), told.choices, plain)

@@ -40,7 +40,7 @@ def run(request: Request) -> None:
         sweeper = Plugins.instance().instantiate_sweeper(
             config=shared,
             hydra_context=HydraContext(hydra.config_loader, Callbacks()),
-            task_function=compose.Task(request.function),
+            task_function=compose.Task(request.command, request.function),
         )
         sweeper.sweep(list(shared.hydra.overrides.task))
 
@@ -57,7 +57,7 @@ def _shared_config(hydra: Hydra, request: Request, parsed: list[Override]) -> Di
     for override in swept:
         if override.key_or_group == "sweep":
             raise ConfigError(f"{overrides.shown(str(override.input_line))}: a sweep has one name")
-    folder = _folder(config, [override.key_or_group for override in swept], fixed)
+    folder = _folder(request.command, config, [override.key_or_group for override in swept], fixed)
     with read_write(config.hydra):
         config.hydra.mode = RunMode.MULTIRUN
         config.hydra.overrides.task = [word.input_line for word in parsed if not word.is_hydra_override()]
@@ -66,7 +66,7 @@ def _shared_config(hydra: Hydra, request: Request, parsed: list[Override]) -> Di
     return config
 
 
-def _folder(config: DictConfig, keys: list[str], fixed: list[Override]) -> Path:
+def _folder(command: str, config: DictConfig, keys: list[str], fixed: list[Override]) -> Path:
     """The sweep's folder: as named on the command line, or a name that the same command finds again."""
     if named := folders.named("hydra.sweep.dir", config.hydra.sweep.get("dir")):
         return named
@@ -74,9 +74,7 @@ def _folder(config: DictConfig, keys: list[str], fixed: list[Override]) -> Path:
     if values.get("sweep") is not None:
         return Path("outputs", "sweeps", str(values["sweep"]))
     inside = sorted(str(word.input_line) for word in fixed if word.key_or_group.partition(".")[0] in keys)
-    return Path(
-        "outputs", "sweeps", sweep_name(keys or ["single"], [config.hydra.job.name, without(values, keys), inside])
-    )
+    return Path("outputs", "sweeps", sweep_name(keys or ["single"], [command, without(values, keys), inside]))
 
 
 def _register_plugins() -> None:

@@ -349,3 +349,9 @@ def test_an_evaluation_that_is_done_again_leaves_files_of_others_alone(toy):
     assert cli.main(words) == 4
     assert "holds other files (notes.txt)" in rows_of(Path("x"))[0]["error"]
     assert notes.read_text() == "mine"
+
+
+def test_a_sweep_knows_its_command_whatever_hydra_calls_the_job(toy):
+    assert sweep("seed=1,2", "hydra.job.name=x") == 0
+    assert sweep("seed=1,2") == 0
+    assert len(toy.CALLS) == 2, "the same folder"
