@@ -348,3 +348,44 @@ def test_a_missing_run_names_runs_nearby(toy, capsys):
         "runs there, newest first: outputs/train/one\n"
     )
     assert Run.open("outputs/train/one").status == "finished"
+
+
+MISREAD = {
+    "an experiment without its first line": (
+        "conf/experiment/mine.yaml",
+        b"epochs: 2\n",
+        "experiment=mine",
+        "{here}/conf/experiment/mine.yaml: an experiment begins with the line '# @package _global_'",
+    ),
+    "settings of the whole command": (
+        "conf/train.yaml",
+        b"epochs: 3\n",
+        "epochs=2",
+        "{here}/conf/train.yaml would stand in the place of all settings of cnnrun train; name it "
+        "experiment/NAME.yaml there, and choose it with experiment=NAME",
+    ),
+    "text that is not UTF-8": (
+        "conf/model/mine.yaml",
+        "name: cnn # größer".encode("latin-1"),
+        "model=mine",
+        "{here}/conf/model/mine.yaml is not text in UTF-8: save it as that",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISREAD)
+@pytest.mark.parametrize("several", [False, True])
+def test_a_file_of_the_user_that_hydra_would_misread_is_named(toy, mistake, several, capsys):
+    name, content, word, message = MISREAD[mistake]
+    file = Path(name)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    assert cli.main(["train", *(["-m", "seed=0,1"] if several else []), word]) == 2
+    assert capsys.readouterr().err == f"cnnrun train: error: {message.format(here=Path.cwd())}\n"
+    assert not toy.CALLS
+
+
+def test_a_path_below_home_is_found_where_the_shell_leaves_the_tilde(toy, monkeypatch):
+    monkeypatch.setenv("HOME", str(Path.cwd() / "home"))
+    assert cli.main(["train", "hydra.run.dir=~/runs/a b"]) == 0
+    assert toy.CALLS[0][1].output_dir == Path.cwd() / "home/runs/a b"

@@ -23,12 +23,24 @@ def in_our_words(command: str, places: list[Path]) -> Iterator[None]:
     """Raise a ConfigError in the place of what Hydra, OmegaConf and the YAML reader raise."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise ConfigError(_not_utf8(places)) from error
     except YAMLError as error:
         raise ConfigError(_unreadable(error)) from error
     except OmegaConfBaseException as error:
         raise ConfigError(_from_omegaconf(error, command, places)) from error
     except HydraException as error:
         raise ConfigError(_from_hydra(error, command, places)) from error
+
+
+def _not_utf8(places: list[Path]) -> str:
+    files = [file for place in places for file in sorted(place.rglob("*.yaml"))]
+    for file in files:
+        try:
+            file.read_text("utf-8")
+        except UnicodeDecodeError:
+            return f"{file} is not text in UTF-8: save it as that"
+    return f"a config file in {' or '.join(map(str, places))} is not text in UTF-8"
 
 
 def _from_hydra(error: HydraException, command: str, places: list[Path]) -> str:

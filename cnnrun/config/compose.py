@@ -51,6 +51,7 @@ def session(request: Request) -> Iterator[Hydra]:
     """Hydra, looking for configs in the user's folders first and then in ours."""
     version.setbase("1.3")
     places = options.folders(request.config_dir)
+    options.refuse_misplaced(request.command, overrides.experiments(request.overrides), places)
     search_path = create_config_search_path(str(options.packaged()))
     for place in places:
         if place != options.packaged():

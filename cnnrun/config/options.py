@@ -12,6 +12,9 @@ from cnnrun.errors import CnnrunError, ConfigError
 LINE = re.compile(r"^(?P<key>\w+):[ \t]*(?P<value>[^#\n]*?)[ \t]*(?:#[ \t]*(?P<comment>.*))?$", re.MULTILINE)
 DEFAULT = re.compile(r"^  - (?P<group>[a-z]+): (?P<option>\S+)$", re.MULTILINE)
 
+GLOBAL = "# @package _global_"
+"""What Hydra reads above a YAML whose keys are those of the whole config, and not of its own group."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -82,6 +85,28 @@ def settings(name: str, places: list[Path]) -> list[Setting]:
 def names(command: str, places: list[Path]) -> list[str]:
     """What stands before a = behind a command: its groups and its settings."""
     return [*groups(command, places), *(setting.key for setting in settings(command, places))]
+
+
+def refuse_misplaced(command: str, experiments: list[str], places: list[Path]) -> None:
+    """Refuse files that Hydra would take for something else than their author.
+
+    Raises:
+        ConfigError: if a folder holds a few settings under the name of a command, or an experiment is not global.
+    """
+    for place in places:
+        whole = place / f"{command}.yaml"
+        # Another checkout of cnnrun has a whole one.
+        if whole.is_file() and "override hydra/output" not in whole.read_text(errors="replace"):
+            raise ConfigError(
+                f"{whole} would stand in the place of all settings of cnnrun {command}; "
+                "name it experiment/NAME.yaml there, and choose it with experiment=NAME"
+            )
+    for name in experiments:
+        file = f"experiment/{name}.yaml"
+        text = _text(file, places)
+        if text and GLOBAL not in text.splitlines():
+            path = next(place / file for place in places if (place / file).is_file())
+            raise ConfigError(f"{path}: an experiment begins with the line '{GLOBAL}'")
 
 
 def having(group: str, key: str, places: list[Path]) -> list[str]:

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from cnnrun.errors import ConfigError, near_miss
 
@@ -32,6 +33,12 @@ def split(override: str) -> Word:
     return key, value
 
 
+def experiments(words: Iterable[str]) -> list[str]:
+    """What `experiment=` names, one or several of a sweep."""
+    values = [value for key, value in map(split, words) if key == OPTIONAL]
+    return [unquote(name.strip()) for value in values for name in value.split(",")]
+
+
 def shown(override: str) -> str:
     """A word as it was typed, in quotes that a shell takes."""
     key, value = split(override)
@@ -59,6 +66,9 @@ def prepare(overrides: Iterable[str], groups: Mapping[str, list[str]], names: Co
         key, value = split(override)
         if is_path(key) and not unquote(value):
             raise ConfigError(f"'{key}=': a path must not be empty")
+        if is_path(key) and value.startswith("~/"):
+            # A shell does this only at the start of a word.
+            value = str(Path(value).expanduser())
         literal = value == "null" or _is_quoted(value)
         prepared.append(f"{key}={quote(value)}" if is_path(key) and not literal else override)
     return tuple(prepared)
