@@ -6,9 +6,13 @@ from typing import Any, Self
 
 from cnnrun.errors import Interrupted
 
+ALWAYS = [signal.SIGINT, signal.SIGTERM]
+NOTED = [*ALWAYS, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+"""Ctrl-C, terminate, and a terminal that was closed."""
+
 
 class Signals:
-    """While active, the first SIGINT or SIGTERM is only noted; a second one interrupts at once.
+    """While active, the first of NOTED is only noted; a second one interrupts at once.
 
     After `interrupt_at_once`, for work that has no steps, the first one does.
     """
@@ -28,7 +32,9 @@ class Signals:
         return self.received is not None
 
     def __enter__(self) -> Self:
-        for signum in (signal.SIGINT, signal.SIGTERM):
+        for signum in NOTED:
+            if signum not in ALWAYS and signal.getsignal(signum) == signal.SIG_IGN:
+                continue  # nohup was asked for
             self._before[signum] = signal.signal(signum, self._note)
         return self
 
