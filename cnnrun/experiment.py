@@ -168,7 +168,10 @@ def load_weights(model: nn.Module, checkpoint: Path) -> None:
     try:
         model.load_state_dict(tensors["average" if "average" in tensors else "model"])
     except (KeyError, RuntimeError) as error:
-        raise DataError(f"checkpoint {checkpoint} does not fit this model: {error}") from error
+        first = next(iter(str(error).splitlines()[1:]), str(error)).strip()
+        raise DataError(
+            f"checkpoint {checkpoint} does not fit the model of its config.yaml, which may have been changed: {first}"
+        ) from error
 
 
 def prepare_training(config: dict[str, Any], experiment: Experiment) -> Fit:

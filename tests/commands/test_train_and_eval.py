@@ -223,7 +223,11 @@ def test_weights_of_another_model_are_refused(here, capsys):
     config["model"]["hidden"] = [17]
     (here / "run" / "config.yaml").write_text(yaml.safe_dump(config))
     assert main(["eval", "run=run"]) == 3
-    assert "checkpoint run/checkpoints/best does not fit this model" in capsys.readouterr().err
+    [line] = capsys.readouterr().err.splitlines()
+    assert (
+        "checkpoint run/checkpoints/best does not fit the model of its config.yaml, which may have been changed" in line
+    )
+    assert "size mismatch for" in line
 
 
 def test_a_run_killed_before_it_had_written_anything_but_its_record_ends_with_all_files(here):
