@@ -79,6 +79,18 @@ class Run:
             raise ConfigError(f"{path} is no run folder (it has no {RECORD} and {CONFIG}){_runs_below(run.path)}")
         return run
 
+    @classmethod
+    def open_training(cls, path: Path | str) -> Self:
+        """Open a directory that `train` made.
+
+        Raises:
+            ConfigError: as `open`, or if it holds an evaluation.
+        """
+        run = cls.open(path)
+        if run.judged is not None:
+            raise ConfigError(f"{path} is an evaluation of {run.judged}: name that run")
+        return run
+
     # --- what it holds
 
     @property

@@ -20,7 +20,7 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
         DataError: if its checkpoint is broken, or its data set is missing or has other classes.
     """
     settings = configs.bind(EvalSettings, config)
-    source = Run.open(settings.run)
+    source = Run.open_training(settings.run)
     stored = _stored_config(source, settings)
     device = resolve_device(stored["device"])
     prepare(device, reproducibility=stored["reproducibility"], threads=stored["threads"])

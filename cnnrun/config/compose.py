@@ -111,7 +111,7 @@ def resumed(request: Request) -> Job:
     """The config of a run that is gone on with: its own, but for the few settings that may change.
 
     Raises:
-        ConfigError: if the folder holds no run, or other settings are given.
+        ConfigError: if the folder holds no training, or other settings are given.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
@@ -122,7 +122,7 @@ def resumed(request: Request) -> Job:
     overrides.refuse_others(request.overrides, RESUMABLE)
     if (folder / f"{SWEEP.name}.csv").is_file():
         raise ConfigError(f"{folder} is a sweep: give its -m command again, it skips what is finished")
-    run = Run.open(folder)
+    run = Run.open_training(folder)
     with in_our_words(request.command, []):
         parsed = OverridesParser.create().parse_overrides(list(request.overrides))
     several = [override.input_line for override in parsed if override.is_sweep_override()]

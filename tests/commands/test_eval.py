@@ -1,0 +1,38 @@
+"""What `eval` refuses, records and draws, on a few digits. `pytest tests/commands/test_eval.py`"""
+
+import shutil
+
+import pytest
+
+from cnnrun.cli import main
+from cnnrun.run import Run
+
+TRAIN = ["train", "dataset.limit=200", "model=mlp", "model.hidden=[16]", "threads=1", "epochs=2", "figures=false"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    assert main([*TRAIN, f"hydra.run.dir={folder}"]) == 0
+    return folder
+
+
+@pytest.fixture
+def here(trained, tmp_path, monkeypatch):
+    """An empty folder but for a run."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(trained, "run")
+    return tmp_path
+
+
+def evaluate(*words):
+    assert main(["eval", "run=run", "hydra.run.dir=again", *words]) == 0
+    return Run.open("again")
+
+
+@pytest.mark.parametrize("words", [["eval", "run=again"], ["train", "resume=again"]])
+def test_an_evaluation_is_no_run_to_judge_or_to_go_on_with(here, capsys, words):
+    evaluate("figures=false")
+    capsys.readouterr()
+    assert main(words) == 2
+    assert capsys.readouterr().err == (f"cnnrun {words[0]}: error: again is an evaluation of run: name that run\n")
