@@ -38,7 +38,7 @@ def new_run(config: dict[str, Any], invocation: Invocation, parts: Experiment) -
         ConfigError: if something is there already.
     """
     folder = distributed.on_first(lambda: invocation.output_dir)
-    facts = _facts(parts)
+    facts = facts_of(parts)
     names = {
         "command": "train",
         "choices": invocation.choices,
@@ -52,8 +52,10 @@ def new_run(config: dict[str, Any], invocation: Invocation, parts: Experiment) -
     return run
 
 
-def resumed_run(config: dict[str, Any], parts: Experiment, fit: Fit) -> Run:
+def resumed_run(config: dict[str, Any], parts: Experiment, fit: Fit) -> Run | None:
     """Open the run to go on with, and put the training where its last checkpoint left it.
+
+    None if it is finished and nothing is left to do: it is shown, and stays as it is.
 
     Raises:
         ConfigError: if another process is writing it.
@@ -61,11 +63,17 @@ def resumed_run(config: dict[str, Any], parts: Experiment, fit: Fit) -> Run:
     """
     run = Run.open(config["resume"], writes=distributed.is_first())
     distributed.on_first(run.lock)
-    facts = _facts(parts)
+    facts = facts_of(parts)
     if doubt := run.doubt(facts["data"]["fingerprint"]):
         raise DataError(doubt)
     if last := distributed.on_first(lambda: _read_last(run)):
         fit.state.load(*last)
+    finished = distributed.on_first(lambda: run.status == "finished")
+    if finished and (reason := fit.reason_to_end()):
+        run.close()
+        if distributed.is_first():
+            _show_finished(run, _enough(fit) or reason)
+        return None
     distributed.on_first(lambda: _restore_best(run, fit))
     run.write_rows(HISTORY, fit.state.progress.history)
     if distributed.is_first():
@@ -129,17 +137,34 @@ def _say_what_differs(run: Run, config: dict[str, Any], facts: dict[str, Any], f
     changed = [name for name in EXACT if run.record.get(name) != facts[name]]
     if changed:
         console.warn(f"not exact: {', '.join(changed)} differ from those that the run was started with")
-    before, now, done = run.config["epochs"], config["epochs"], fit.state.progress.epoch
+    before, now = run.config["epochs"], config["epochs"]
     if before != now and config["scheduler"]["name"] in STRETCHED and fit.state.progress.updates:
         console.warn(
             f"not exact: epochs was {before} and is {now}, and the learning rate of scheduler="
             f"{config['scheduler']['name']} depends on it, so it jumps here"
         )
-    if done >= now:
-        console.note(f"{done} epochs are done already; epochs={done + now} would go on training")
+    if enough := _enough(fit):
+        console.note(enough)
 
 
-def _facts(parts: Experiment) -> dict[str, Any]:
+def _enough(fit: Fit) -> str:
+    """What to do to train longer where all epochs are done; else nothing."""
+    done, wanted = fit.state.progress.epoch, fit.plan.epochs
+    return f"{done} epochs are done already; epochs={done + wanted} would go on training" if done >= wanted else ""
+
+
+def _show_finished(run: Run, reason: str) -> None:
+    """Say why nothing is left to do, and show the results again."""
+    console.note(f"nothing is left to do: {reason}")
+    rows: list[dict[str, Any]] = [
+        row | {name: float(row[name] or "nan") for name in ("value", "low", "high")} | {"n": int(row["n"])}
+        for row in run.results()
+    ]
+    if rows:
+        console.results(rows, run.path)
+
+
+def facts_of(parts: Experiment) -> dict[str, Any]:
     """What run.json says about where the numbers come from."""
     data, compute = parts.data, parts.compute
     return {

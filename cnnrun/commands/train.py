@@ -38,6 +38,8 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
         fit = experiment.prepare_training(config, parts)
         resumed = settings.resume is not None
         run = opening.resumed_run(config, parts, fit) if resumed else opening.new_run(config, invocation, parts)
+        if run is None:
+            return
         advice = f"; go on with: cnnrun train {shlex.quote(f'resume={run.path}')}"
         with run.recorded(advice), Signals() as signals:
             run.write_preprocessing(parts.data.preprocessing.to_dict() | {"class_names": list(parts.data.class_names)})

@@ -35,7 +35,7 @@ def lines(file):
 
 
 def contents(folder):
-    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    return {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def die_in_checkpoint(monkeypatch, name, error, number=1):
@@ -125,4 +125,21 @@ def test_a_finished_run_without_its_checkpoint_does_not_start_over(here, capsys)
     before = contents(here / "run")
     assert main(["train", "resume=run", "epochs=3"]) == 3
     assert "has no checkpoint 'last' to go on from, though its history has 1 epochs" in capsys.readouterr().err
+    assert contents(here / "run") == before
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["epochs=2"], "2 epochs are done already; epochs=4 would go on training"),
+        (["max_seconds=0.0001"], "the time is used up (max_seconds=0.0001)"),
+    ],
+)
+def test_a_finished_run_with_nothing_left_to_do_stays_as_it_is(here, capsys, words, reason):
+    before = contents(train(*words).path)
+    table = capsys.readouterr().out
+    assert main(["train", "resume=run"]) == 0
+    told = capsys.readouterr()
+    assert told.err.splitlines() == [f"note: nothing is left to do: {reason}"]
+    assert told.out == table
     assert contents(here / "run") == before
