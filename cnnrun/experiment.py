@@ -41,6 +41,8 @@ class Experiment:
     """Rows of tables.LAYERS."""
     warnings: list[str]
     """What is known to be wrong before training starts, a sentence each."""
+    epoch: int | None = None
+    """Finished ones of the checkpoint that the weights are from."""
     _on_device: dict[str, Split] = field(default_factory=dict)
     """Splits by name, as far as they were asked for: once there, all loaders share them."""
 
@@ -154,17 +156,18 @@ def from_run(
         )
     data = replace(data, preprocessing=preprocessing)
     experiment = build(config, data, device)
-    load_weights(experiment.model, folder)
-    return experiment
+    return replace(experiment, epoch=load_weights(experiment.model, folder))
 
 
-def load_weights(model: nn.Module, checkpoint: Path) -> None:
+def load_weights(model: nn.Module, checkpoint: Path) -> int | None:
     """Put a checkpoint's weights into the model: the moving average, where the checkpoint holds one.
 
+    Returns:
+        its epoch, if it tells.
     Raises:
         DataError: if they belong to another model.
     """
-    tensors, _ = checkpoints.read(checkpoint)
+    tensors, values = checkpoints.read(checkpoint)
     try:
         model.load_state_dict(tensors["average" if "average" in tensors else "model"])
     except (KeyError, RuntimeError) as error:
@@ -172,6 +175,9 @@ def load_weights(model: nn.Module, checkpoint: Path) -> None:
         raise DataError(
             f"checkpoint {checkpoint} does not fit the model of its config.yaml, which may have been changed: {first}"
         ) from error
+    progress = values.get("progress", values)
+    epoch = progress.get("epoch") if isinstance(progress, dict) else None
+    return epoch if isinstance(epoch, int) else None
 
 
 def prepare_training(config: dict[str, Any], experiment: Experiment) -> Fit:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cnnrun import config as configs
-from cnnrun import console, experiment, provenance, report
+from cnnrun import console, experiment, opening, report
 from cnnrun.config import Invocation
 from cnnrun.run import Run
 from cnnrun.settings import EvalSettings
@@ -26,8 +26,8 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
     prepare(device, reproducibility=stored["reproducibility"], threads=stored["threads"])
     with console.downloads() as progress:
         parts = experiment.from_run(source, stored, device, settings.checkpoint, progress, settings.root)
-    fingerprint = parts.data.fingerprint()
-    if doubt := source.doubt(fingerprint):
+    facts = opening.facts_of(parts)
+    if doubt := source.doubt(facts["data"]["fingerprint"]):
         console.warn(doubt)
     split = getattr(parts.data, settings.split)
     outputs = report.judge(parts, [split], settings.batch_size)[split.name]
@@ -37,8 +37,8 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
         config,
         command="eval",
         of=str(source.path),
-        versions=provenance.versions(),
-        data={"fingerprint": fingerprint},
+        epoch=parts.epoch,
+        **facts,
     )
     with run.recorded(), Signals() as signals:
         signals.interrupt_at_once()

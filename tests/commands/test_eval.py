@@ -36,3 +36,14 @@ def test_an_evaluation_is_no_run_to_judge_or_to_go_on_with(here, capsys, words):
     capsys.readouterr()
     assert main(words) == 2
     assert capsys.readouterr().err == (f"cnnrun {words[0]}: error: again is an evaluation of run: name that run\n")
+
+
+@pytest.mark.parametrize(("checkpoint", "epoch"), [("best", "best_epoch"), ("last", "epochs")])
+def test_the_record_of_an_evaluation_says_how_it_was_computed(here, checkpoint, epoch):
+    trained = Run.open("run").record
+    record = evaluate("figures=false", f"checkpoint={checkpoint}", "precision=bf16").record
+    assert record["precision"] == "bf16"
+    assert record["epoch"] == trained[epoch]
+    alike = ("versions", "machine", "device", "threads", "processes", "parameters", "data")
+    assert {name: record[name] for name in alike} == {name: trained[name] for name in alike}
+    assert "git_commit" in record
