@@ -39,8 +39,6 @@ def write_tables(run: Run, experiment: Experiment, split: Split, outputs: Tensor
 
 def draw_run(run: Run, experiment: Experiment, training: ResidentLoader) -> None:
     """Draw what was trained on what: first images, an augmented batch, the architecture, the learning curves."""
-    import pandas as pd
-
     data, task = experiment.data, experiment.task
     if _are_pictures(data.train.inputs):
         first = data.train.inputs[:NUM_IMAGES]
@@ -53,10 +51,17 @@ def draw_run(run: Run, experiment: Experiment, training: ResidentLoader) -> None
         run.write_figure(
             "augmented_batch", _draw("samples", pictures.numpy(), titles, "A batch as the network is trained on it")
         )
-    layers = pd.DataFrame(experiment.layers)
-    run.write_figure("architecture", _draw("architecture", layers, data.input_shape, run.record["choices"]["model"]))
+    draw_architecture(run, experiment, run.record["choices"]["model"])
     history = _read(run.table_file(HISTORY.name))
     run.write_figure("curves", _draw("curves", history, f"val/{task.monitor}", task.higher_is_better))
+
+
+def draw_architecture(run: Run, experiment: Experiment, name: str) -> None:
+    """Draw the network, under its name."""
+    import pandas as pd
+
+    layers = pd.DataFrame(experiment.layers)
+    run.write_figure("architecture", _draw("architecture", layers, experiment.data.input_shape, name))
 
 
 def draw_split(run: Run, experiment: Experiment, split: Split) -> None:

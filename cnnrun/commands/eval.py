@@ -45,6 +45,7 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
         run.write_rows(RESULTS, rows)
         report.write_tables(run, parts, split, outputs)
         if settings.figures:
+            report.draw_architecture(run, parts, _name_of_model(source, stored))
             report.draw_split(run, parts, split)
         run.update(status="finished")
     console.results(rows, run.path)
@@ -57,3 +58,9 @@ def _stored_config(source: Run, settings: EvalSettings) -> dict[str, Any]:
     asked = {"device": settings.device, "precision": settings.precision, "threads": settings.threads}
     changes = {name: value for name, value in asked.items() if value is not None}
     return config | {"offline": settings.offline} | changes
+
+
+def _name_of_model(source: Run, config: dict[str, Any]) -> str:
+    """The option that was chosen for the run; what that calls, where its record does not tell."""
+    choices = source.record.get("choices")
+    return str(choices["model"] if isinstance(choices, dict) and "model" in choices else config["model"]["name"])
