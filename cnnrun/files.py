@@ -1,4 +1,7 @@
-"""Write a file or a folder of files so that a reader sees the old one or the new one, never half of one."""
+"""Write a file or a folder of files so that the old one or the new one stands there, never half of one.
+
+Who reads a folder file by file while it is replaced may still get some of both: see training.checkpoints.
+"""
 
 import errno
 import json

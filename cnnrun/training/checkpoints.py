@@ -18,6 +18,8 @@ NAMES = ("best", "last")
 """Of the checkpoints that a run has."""
 MANIFEST = "manifest.json"
 VALUES = "state.json"
+ATTEMPTS = 10
+"""To read a checkpoint that a training replaces."""
 
 
 def write(folder: Path, tensors: dict[str, dict[str, Tensor]], values: dict[str, Any]) -> None:
@@ -50,17 +52,36 @@ def _save(named: dict[str, Tensor], file: Path) -> None:
 
 
 def read(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-    """Read what `write` wrote, on the CPU.
+    """Read what `write` wrote, on the CPU; again where a training replaced it meanwhile.
 
     Raises:
         DataError: if a file is missing, was changed, or cannot be read.
     """
-    try:
-        return _read(to_read(folder))
-    except DataError as error:
+    for _ in range(ATTEMPTS):
+        before = _identity(folder)
+        content, problem = None, None
+        try:
+            content = _read(to_read(folder))
+        except DataError as error:
+            problem = error
+        if _identity(folder) != before:
+            continue  # even files that could all be read may be some of the old ones and some of the new
+        if content:
+            return content
         others = [name for name in NAMES if name != folder.name and (folder.with_name(name) / MANIFEST).exists()]
         advice = "".join(f"; cnnrun eval can use the other one: checkpoint={name}" for name in others)
-        raise DataError(f"broken checkpoint: {error}{advice or '; train again'}") from error
+        raise DataError(f"broken checkpoint: {problem}{advice or '; train again'}") from problem
+    raise DataError(f"{folder} was replaced each of {ATTEMPTS} times that it was read; wait for the training to end")
+
+
+def _identity(folder: Path) -> tuple[Path, int, int] | None:
+    """Differs from one checkpoint in `folder` to the next, and while one is put in the place of another."""
+    manifest = to_read(folder) / MANIFEST
+    try:
+        status = manifest.stat()
+    except OSError:
+        return None
+    return manifest, status.st_ino, status.st_mtime_ns
 
 
 def _read(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:

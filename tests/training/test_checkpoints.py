@@ -111,3 +111,31 @@ def test_one_that_was_put_aside_when_the_process_died_is_found_again(folder):
     checkpoints.write(folder, TENSORS, {"epoch": 4})
     assert checkpoints.read(folder)[1]["epoch"] == 4
     assert [entry.name for entry in folder.parent.iterdir()] == ["last"]
+
+
+def replace_before(monkeypatch, function, folder, times):
+    """Let a training replace the checkpoint each of so many times before this function reads a file of it."""
+    original, left = getattr(checkpoints, function), [times]
+
+    def reading(file):
+        if file.name != checkpoints.MANIFEST and left[0]:
+            left[0] -= 1
+            checkpoints.write(folder, {"model": {"weight": torch.zeros(2)}}, {"left": left[0]})
+        return original(file)
+
+    monkeypatch.setattr(checkpoints, function, reading)
+
+
+@pytest.mark.parametrize("function", ["load_file", "read_json"])
+@pytest.mark.parametrize("times", [1, 3])
+def test_one_that_is_replaced_while_it_is_read_is_read_again(folder, monkeypatch, function, times):
+    replace_before(monkeypatch, function, folder, times)
+    tensors, values = checkpoints.read(folder)
+    assert values == {"left": 0}
+    assert torch.equal(tensors["model"]["weight"], torch.zeros(2))
+
+
+def test_one_that_is_replaced_each_time_is_not_called_broken(folder, monkeypatch):
+    replace_before(monkeypatch, "load_file", folder, 1000)
+    with pytest.raises(DataError, match=r"last was replaced each of 10 times that it was read; wait for the training"):
+        checkpoints.read(folder)
