@@ -223,7 +223,7 @@ def test_weights_of_another_model_are_refused(here, capsys):
     config["model"]["hidden"] = [17]
     (here / "run" / "config.yaml").write_text(yaml.safe_dump(config))
     assert main(["eval", "run=run"]) == 3
-    [line] = capsys.readouterr().err.splitlines()
+    line = capsys.readouterr().err.splitlines()[-1]
     assert (
         "checkpoint run/checkpoints/best does not fit the model of its config.yaml, which may have been changed" in line
     )
