@@ -9,7 +9,7 @@ from cnnrun import console, experiment, provenance
 from cnnrun.config import Invocation
 from cnnrun.data.downloads import Report
 from cnnrun.data.splits import Data
-from cnnrun.errors import DataError
+from cnnrun.errors import ConfigError, DataError
 from cnnrun.experiment import Experiment
 from cnnrun.run import Run
 from cnnrun.tables import HISTORY
@@ -58,7 +58,7 @@ def resumed_run(config: dict[str, Any], parts: Experiment, fit: Fit) -> Run | No
     None if it is finished and nothing is left to do: it is shown, and stays as it is.
 
     Raises:
-        ConfigError: if another process is writing it.
+        ConfigError: if another process is writing it, or it has more epochs than are asked for.
         DataError: if its data set or its checkpoint is not what it was.
     """
     run = Run.open(config["resume"], writes=distributed.is_first())
@@ -68,6 +68,9 @@ def resumed_run(config: dict[str, Any], parts: Experiment, fit: Fit) -> Run | No
         raise DataError(doubt)
     if last := distributed.on_first(lambda: _read_last(run)):
         fit.state.load(*last)
+    done = fit.state.progress.epoch
+    if config["epochs"] < done:
+        raise ConfigError(f"epochs={config['epochs']}: {done} are done already; epochs={done} would end the run here")
     finished = distributed.on_first(lambda: run.status == "finished")
     if finished and (reason := fit.reason_to_end()):
         run.close()
@@ -76,11 +79,16 @@ def resumed_run(config: dict[str, Any], parts: Experiment, fit: Fit) -> Run | No
         return None
     distributed.on_first(lambda: _restore_best(run, fit))
     run.write_rows(HISTORY, fit.state.progress.history)
+    differences = _differences(run, config, facts, fit)
     if distributed.is_first():
-        _say_what_differs(run, config, facts, fit)
+        for sentence in differences:
+            console.warn(sentence)
+        if enough := _enough(fit):
+            console.note(enough)
     run.write_config(config | {"resume": None})
-    run.update(status="running", reason=None, **facts)
-    run.log(f"resumed after step {fit.state.progress.updates}")
+    not_exact = [*run.record.get("not_exact", []), *differences]
+    run.update(status="running", reason=None, not_exact=not_exact, **facts)
+    run.log("; ".join([f"resumed after step {fit.state.progress.updates}", *differences]))
     return run
 
 
@@ -115,7 +123,9 @@ def _restore_best(run: Run, fit: Fit) -> None:
     if progress.best_epoch == progress.epoch == len(progress.history) and not progress.step:
         save_best(run, fit.state)
         return
-    _, values = checkpoints.read(run.require_checkpoint("best"))
+    if not run.has_checkpoint("best"):
+        raise DataError(f"{run.checkpoint('best')} is gone, and with it the best epoch; train again, into a new folder")
+    _, values = checkpoints.read(run.checkpoint("best"))
     there = values.get("epoch"), values.get("val", {}).get(fit.task.monitor)
     if there != (progress.best_epoch, progress.best):
         raise DataError(
@@ -132,19 +142,19 @@ def save_best(run: Run, state: State) -> None:
     run.save_checkpoint("best", {"model": dict(state.judged.state_dict())}, {"epoch": state.progress.epoch, "val": val})
 
 
-def _say_what_differs(run: Run, config: dict[str, Any], facts: dict[str, Any], fit: Fit) -> None:
-    """Warn of everything that makes this another run than one that nobody interrupted."""
+def _differences(run: Run, config: dict[str, Any], facts: dict[str, Any], fit: Fit) -> list[str]:
+    """Whatever makes this another run than one that nobody interrupted, a sentence each."""
+    sentences = []
     changed = [name for name in EXACT if run.record.get(name) != facts[name]]
     if changed:
-        console.warn(f"not exact: {', '.join(changed)} differ from those that the run was started with")
+        sentences.append(f"not exact: {', '.join(changed)} differ from those that the run was started with")
     before, now = run.config["epochs"], config["epochs"]
     if before != now and config["scheduler"]["name"] in STRETCHED and fit.state.progress.updates:
-        console.warn(
+        sentences.append(
             f"not exact: epochs was {before} and is {now}, and the learning rate of scheduler="
             f"{config['scheduler']['name']} depends on it, so it jumps here"
         )
-    if enough := _enough(fit):
-        console.note(enough)
+    return sentences
 
 
 def _enough(fit: Fit) -> str:

@@ -186,6 +186,7 @@ class Run:
 
         Raises:
             ConfigError: if another process holds it, or it leads elsewhere.
+            NotWritten: if nothing may be written there.
         """
         if not self._writes:
             return
@@ -196,6 +197,8 @@ class Run:
             self._lock.acquire()
         except Timeout as error:
             raise ConfigError(f"{self.path} is being written by another process; wait for it, or stop it") from error
+        except OSError as error:
+            raise NotWritten(f"could not write into {self.path}: {error.strerror}") from error
         remove_leftovers(self.path)
 
     def close(self) -> None:

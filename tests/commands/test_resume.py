@@ -1,5 +1,6 @@
 """A run that ended at an awkward moment, or is finished, and is resumed. `pytest tests/commands/test_resume.py`"""
 
+import errno
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -143,3 +144,45 @@ def test_a_finished_run_with_nothing_left_to_do_stays_as_it_is(here, capsys, wor
     assert told.err.splitlines() == [f"note: nothing is left to do: {reason}"]
     assert told.out == table
     assert contents(here / "run") == before
+
+
+def test_fewer_epochs_than_are_done_are_refused(here, capsys):
+    before = contents(train("epochs=2").path)
+    assert main(["train", "resume=run", "epochs=1"]) == 2
+    assert "error: epochs=1: 2 are done already; epochs=2 would end the run here" in capsys.readouterr().err
+    assert contents(here / "run") == before
+
+
+def test_what_is_not_exact_stays_in_the_record(here, capsys):
+    train("epochs=2")
+    assert main(["train", "resume=run", "epochs=3"]) == 0
+    sentence = (
+        "not exact: epochs was 2 and is 3, and the learning rate of scheduler=cosine depends on it, so it jumps here"
+    )
+    assert f"warning: {sentence}" in capsys.readouterr().err
+    assert Run.open("run").record["not_exact"] == [sentence]
+    assert sentence in (here / "run/run.log").read_text()
+
+
+def test_a_best_that_is_gone_is_told_before_training_goes_on(here, capsys):
+    run = train("epochs=2")
+    tensors, values = checkpoints.read(run.checkpoint("last"))
+    values["progress"] |= {"best_epoch": 1}
+    run.save_checkpoint("last", tensors, values)
+    shutil.rmtree(run.checkpoint("best"))
+    before = contents(run.path)
+    assert main(["train", "resume=run", "epochs=3"]) == 3
+    assert "run/checkpoints/best is gone, and with it the best epoch; train again" in capsys.readouterr().err
+    assert contents(run.path) == before
+
+
+def test_a_run_where_nothing_can_be_written_is_told_in_a_sentence(here, capsys, monkeypatch):
+    train("epochs=1")
+
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system", "run/.lock")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    assert main(["train", "resume=run", "epochs=2"]) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "cnnrun train: error: could not write into run: Read-only file system"
