@@ -8,6 +8,8 @@ import torch
 import yaml
 
 from cnnrun import config as configs
+from cnnrun.cli import COMMANDS
+from cnnrun.config import compose
 from cnnrun.config.callables import GROUPS, find
 from cnnrun.data.loaders import ResidentLoader
 from cnnrun.data.splits import Data
@@ -25,6 +27,8 @@ IMAGE_SIZES = {
     "mnist": ["reference_001_cnn", "reference_002_convnet", "reference_002_dnn", "reference_002_resnet"],
     "cifar": ["reference_003_four_blocks", "reference_003_widening"],
 }
+EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
+SHAPES = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
 HEAVY = ["resnet18", "resnet18_cifar", "resnet34", "resnet50", "reference_002_resnet"]
 
 
@@ -112,3 +116,21 @@ def test_an_option_trains_and_its_checkpoint_predicts_the_same(group, option, bl
     ours, theirs = (predict(one.state.model, one.val, one.compute) for one in (fit, twin))
     assert torch.equal(ours, theirs)
     assert twin.state.values() == fit.state.values()
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "mnist_resnet" else []) for name in EXPERIMENTS]
+)
+def test_an_experiment_is_accepted_and_trains(name, blob_data, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    function = COMMANDS["train"].function
+    config = compose.one(configs.Request("train", function, (f"experiment={name}",))).config
+    configs.check("train", config)
+    fit = fit_of(config, resized(blob_data, SHAPES[config["dataset"]["source"]]))
+    assert len([record for record in fit.run(lambda: False) if isinstance(record, Epoch)]) == 1
+
+
+def test_the_small_network_of_cifar10_is_small():
+    node = yaml.safe_load((CONF / "experiment/cifar10_small.yaml").read_text())["model"]
+    model = configs.build("model", node_of("model", "cnn") | node, input_shape=(3, 32, 32), num_outputs=10)
+    assert sum(parameter.numel() for parameter in model.parameters()) <= 500_000
