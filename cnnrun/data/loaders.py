@@ -87,7 +87,8 @@ class ResidentLoader:
             begin = self.samples_until(step)
             total = self.samples_until(step + 1) - begin
             share = slice(begin + self._share(total, self.rank), begin + self._share(total, self.rank + 1))
-            yield self._batch(order, share, total, draws, seed_of("mix", self.seed, epoch, step, self.rank))
+            mix_seed = 0 if draws is None else seed_of("mix", self.seed, epoch, step, self.rank)
+            yield self._batch(order, share, total, draws, mix_seed)
 
     def _share(self, total: int, rank: int) -> int:
         """Where the share of a rank begins. Earlier ranks have the larger ones: the first is never without samples."""
