@@ -51,8 +51,6 @@ def _download(dataset: Any, bases: tuple[Path, ...], offline: bool, report: Repo
 def _read_folder(dataset: Any, base: Path) -> tuple[Pool, Pool, tuple[str, ...]]:
     try:
         train, test = dataset(base, train=True), dataset(base, train=False)
-    except PermissionError as error:
-        raise DataError(f"{error.filename}: {error.strerror}") from error
     except RuntimeError as error:
         raise _damaged(dataset, base / dataset.base_folder) from error
     return _pool("train", train), _pool("test", test), tuple(train.classes)

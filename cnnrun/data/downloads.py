@@ -37,10 +37,7 @@ def md5_of(path: Path) -> str:
 
 def refuse_damaged(path: Path, md5: str) -> None:
     """Raise DataError where a file that is there is not the published one."""
-    try:
-        found = md5_of(path)
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from error
+    found = md5_of(path)
     if found != md5:
         raise DataError(
             f"{path}: its md5 is {found} and the published one {md5}, so it is damaged or another data set's; "

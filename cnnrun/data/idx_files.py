@@ -75,8 +75,6 @@ def _tensor(path: Path, images: bool) -> Tensor:
             shutil.copyfileobj(packed, unpacked, 1 << 20)
             unpacked.flush()
             return reader(unpacked.name)
-    except PermissionError as error:
-        raise DataError(f"{path}: {error.strerror}") from error
     except (ValueError, TypeError, IndexError, KeyError, RuntimeError, AssertionError, EOFError) as error:
         raise DataError(f"{path}: this is no idx file of {'images' if images else 'labels'} ({error})") from error
 

@@ -10,6 +10,7 @@ from cnnrun.data.assemble import assemble
 from cnnrun.data.downloads import Report
 from cnnrun.data.preprocessing import Normalize
 from cnnrun.data.splits import Data
+from cnnrun.errors import DataError
 from cnnrun.values import Fraction
 
 READERS = {
@@ -40,13 +41,16 @@ def torchvision_images(
         root: a folder that holds the files, or torchvision's folders, or a folder of the data set's name; downloads
             go there too. A file is written only by a download.
     Raises:
-        DataError: if the files are not there and cannot be downloaded, or are not the published ones.
+        DataError: if the files are not there and cannot be downloaded, may not be read, or are not the published ones.
     """
     import torchvision
 
     class_name, read = READERS[source]
     dataset = getattr(torchvision.datasets, class_name)
-    train, test, class_names = read(dataset, source, Path(root).expanduser(), offline, report)
+    try:
+        train, test, class_names = read(dataset, source, Path(root).expanduser(), offline, report)
+    except PermissionError as error:
+        raise DataError(f"{error.filename}: {error.strerror}") from error
     return assemble(
         train,
         test,
