@@ -273,7 +273,7 @@ def test_a_reader_that_goes_away_is_no_error():
     assert done.stderr == ""
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.skipif(os.name != "posix", reason="the process is interrupted by a POSIX signal")
 def test_ctrl_c_outside_of_training_has_no_traceback(tmp_path):
     code = "import cnnrun.cli as cli, time; cli._dispatch = lambda words: time.sleep(60); exit(cli.main(['train']))"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, cwd=tmp_path)
