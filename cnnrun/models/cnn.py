@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from cnnrun.errors import ConfigError
 from cnnrun.models.blocks import ACTIVATIONS, MONOTONE, Activation, Init, dense_blocks, initialise
-from cnnrun.models.spatial import Padding, SizeTrace, SpatialLayers, padding_of, spatial_layers
+from cnnrun.models.spatial import (
+    SeriesPadding,
+    SizeTrace,
+    SpatialLayers,
+    causal_padding,
+    padding_of,
+    require_series,
+    spatial_layers,
+)
 from cnnrun.values import Probability, Shape
 
 Pooling = Literal["max", "avg", "sum", "none"]
@@ -27,20 +35,35 @@ class Block:
     convs_per_block: int
     kernel_size: int
     stride: int
-    padding: Padding
+    dilation: int
+    padding: SeriesPadding
     batch_norm: BatchNorm
     activation: Activation
     pooling: Pooling
     pool_size: int
     pool_stride: int
 
+    @property
+    def extent(self) -> int:
+        """Cells from the first to the last that the dilated kernel reads, those before the series left out."""
+        return 1 if self.padding == "causal" else self.dilation * (self.kernel_size - 1) + 1
+
+    @property
+    def cells(self) -> int:
+        """What the convolution itself adds on each side; causal padding is a layer before it."""
+        if self.padding == "causal":
+            return 0
+        return padding_of(self.padding, self.kernel_size, "model.kernel_size", self.dilation)
+
     def trace(self, trace: SizeTrace) -> None:
         """Take the image's size through the block, see `SizeTrace.window`."""
-        cells = padding_of(self.padding, self.kernel_size, "model.kernel_size")
+        what, remedy = "convolution", "use fewer blocks, model.padding=same"
+        if self.dilation > 1:
+            what = f"convolution of kernel {self.kernel_size} and dilation {self.dilation}"
+            remedy = "use fewer blocks, a smaller model.dilation, model.padding=same"
         for number in range(self.convs_per_block):
             stride = self.stride if number == 0 else 1
-            remedy = "use fewer blocks, model.padding=same"
-            trace.window(self.name, "convolution", self.kernel_size, stride, cells, remedy)
+            trace.window(self.name, what, self.extent, stride, self.cells, remedy)
         if self.pooling != "none":
             remedy = "use fewer blocks, model.pooling=none there"
             trace.window(self.name, f"{self.pooling} pool", self.pool_size, self.pool_stride, 0, remedy)
@@ -49,10 +72,13 @@ class Block:
         """`conv1`, `bn1`, `act1`, `conv2`, ..., `pool`; a max pool stands before a monotone activation.
 
         That is the same function, max(f(x)) = f(max(x)), with a quarter of the activations to compute and to keep.
+        Causal padding is a layer, too: `pad1` before `conv1`, and so on.
         """
         pool_first = self.pooling == "max" and self.activation in MONOTONE and self.batch_norm != "after"
         modules: OrderedDict[str, nn.Module] = OrderedDict()
         for number in range(1, self.convs_per_block + 1):
+            if self.padding == "causal":
+                modules[f"pad{number}"] = nn.ConstantPad1d((causal_padding(self.kernel_size, self.dilation), 0), 0.0)
             modules[f"conv{number}"] = self.conv(layers, first=number == 1)
             if self.batch_norm == "before":
                 modules[f"bn{number}"] = layers.batch_norm(self.channels)
@@ -71,7 +97,8 @@ class Block:
             self.channels,
             self.kernel_size,
             stride=self.stride if first else 1,
-            padding=padding_of(self.padding, self.kernel_size, "model.kernel_size"),
+            padding=self.cells,
+            dilation=self.dilation,
             bias=self.batch_norm != "before",  # which would subtract it again
         )
 
@@ -85,9 +112,11 @@ class CNN(nn.Module):
 
     One block for each entry of `channels`. What may be a list has one entry a block; a single `pooling` stands between
     the blocks, so not after the last one. Dropout is on the inputs of every dense layer, the head's among them.
+    With `causal` padding no convolution sees what comes after its step; pooling and dense layers see all steps.
 
     Raises:
-        ConfigError: if a list has the wrong length, or a block's input is smaller than its window.
+        ConfigError: if a list has the wrong length, a block's input is smaller than its window, or causal padding
+            meets images.
     """
 
     def __init__(
@@ -99,7 +128,8 @@ class CNN(nn.Module):
         convs_per_block: PositiveInt | list[PositiveInt],
         kernel_size: PositiveInt | list[PositiveInt],
         stride: PositiveInt | list[PositiveInt],
-        padding: Padding,
+        dilation: PositiveInt | list[PositiveInt],
+        padding: SeriesPadding,
         batch_norm: BatchNorm,
         activation: Activation,
         pooling: Pooling | list[Pooling],
@@ -111,6 +141,8 @@ class CNN(nn.Module):
         init: Init,
     ) -> None:
         super().__init__()
+        if padding == "causal":
+            require_series(input_shape, "model.padding=causal", "use same or valid")
         between = [*[pooling] * (len(channels) - 1), "none"]
         blocks = plan_blocks(
             input_shape[0],
@@ -118,6 +150,7 @@ class CNN(nn.Module):
             convs_per_block=convs_per_block,
             kernel_size=kernel_size,
             stride=stride,
+            dilation=dilation,
             padding=padding,
             batch_norm=batch_norm,
             activation=activation,

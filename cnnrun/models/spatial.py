@@ -11,6 +11,7 @@ from cnnrun.errors import ConfigError
 from cnnrun.values import Shape
 
 Padding = Literal["same", "valid"]
+SeriesPadding = Literal["same", "valid", "causal"]
 
 
 class SumPool(nn.Module):
@@ -69,8 +70,8 @@ def size_text(size: Shape) -> str:
     return "x".join(map(str, size))
 
 
-def padding_of(padding: Padding, kernel_size: int, setting: str) -> int:
-    """Cells to add on each side: none for `valid`, half the kernel for `same`.
+def padding_of(padding: Padding, kernel_size: int, setting: str, dilation: int = 1) -> int:
+    """Cells to add on each side: none for `valid`, half of what the dilated kernel spans for `same`.
 
     Raises:
         ConfigError: for `same` and an even kernel, which has no middle; `setting` names the kernel's key.
@@ -82,11 +83,28 @@ def padding_of(padding: Padding, kernel_size: int, setting: str) -> int:
             f"{setting}={kernel_size}: padding 'same' needs an odd kernel; "
             f"use {kernel_size - 1} or {kernel_size + 1}, or padding 'valid'"
         )
-    return kernel_size // 2
+    return dilation * (kernel_size // 2)
+
+
+def causal_padding(kernel_size: int, dilation: int) -> int:
+    """Steps to add before a series, and none after it, so that an output sees its own step and earlier ones only."""
+    return dilation * (kernel_size - 1)
+
+
+def require_series(input_shape: Shape, why: str, remedy: str) -> None:
+    """Refuse samples that have no time axis; `why` opens the sentence, `remedy` closes it.
+
+    Raises:
+        ConfigError: if there is not exactly one dimension beside the channels.
+    """
+    if len(input_shape) != 2:
+        raise ConfigError(
+            f"{why} is for series, (channels, steps); samples of shape {size_text(input_shape)}: {remedy}"
+        )
 
 
 class SizeTrace:
-    """Follows the spatial size of an image through a network, before the network is built."""
+    """Follows the spatial size of an image, or the steps of a series, through a network before it is built."""
 
     def __init__(self, size: Shape) -> None:
         self.sizes = [size]
@@ -95,20 +113,23 @@ class SizeTrace:
     def size(self) -> Shape:
         return self.sizes[-1]
 
-    def window(self, where: str, what: str, kernel_size: int, stride: int, padding: int, remedy: str) -> None:
-        """Go through a convolution or pooling.
+    def window(self, where: str, what: str, extent: int, stride: int, padding: int, remedy: str) -> None:
+        """Go through a convolution or pooling; `extent` is the cells that its window spans, with their gaps.
 
         Raises:
             ConfigError: if the window does not fit; `remedy` begins with `use`.
         """
-        if min(self.size) + 2 * padding < kernel_size:
-            window = size_text((kernel_size,) * len(self.size))
+        if min(self.size) + 2 * padding < extent:
+            noun, larger = "image", "a larger dataset.image_size"
+            if len(self.size) == 1:
+                noun, larger = "series", "a longer dataset.lookback"
+            window = size_text((extent,) * len(self.size))
             shrank = " -> ".join(map(size_text, self.sizes))
-            history = f"the image shrank {shrank}; " if len(self.sizes) > 1 else ""
+            history = f"the {noun} shrank {shrank}; " if len(self.sizes) > 1 else ""
             raise ConfigError(
                 f"{where}: input {size_text(self.size)} is smaller than its {window} {what}; "
-                f"{history}{remedy}, or a larger dataset.image_size"
+                f"{history}{remedy}, or {larger}"
             )
-        size = tuple((cells + 2 * padding - kernel_size) // stride + 1 for cells in self.size)
+        size = tuple((cells + 2 * padding - extent) // stride + 1 for cells in self.size)
         if size != self.size:
             self.sizes.append(size)

@@ -81,6 +81,51 @@ def test_sum_pooling_adds_up_each_window(build, num_dims):
     assert torch.equal(pool(torch.ones(2, *shape)), torch.full((2, 1, *[2] * num_dims), 2.0**num_dims))
 
 
+@pytest.mark.parametrize("num_dims", [1, 2, 3])
+def test_a_dilated_convolution_is_that_of_torch_and_same_keeps_the_size(build, num_dims):
+    conv = [nn.Conv1d, nn.Conv2d, nn.Conv3d][num_dims - 1]
+    shape = (2, *[9] * num_dims)
+    changes = {"channels": [3, 4], "convs_per_block": 1, "pooling": "none", "batch_norm": "none", "hidden": [5]}
+    model = build("cnn", shape, global_pooling="none", dilation=[1, 3], **changes)
+    textbook = nn.Sequential(
+        *(conv(2, 3, 3, padding=1), nn.ReLU(), conv(3, 4, 3, padding=3, dilation=3), nn.ReLU()),
+        *(nn.Flatten(), nn.Linear(4 * 9**num_dims, 5), nn.ReLU(), nn.Linear(5, 10)),
+    )
+    assert_same_function(model, textbook, torch.randn(3, *shape))
+
+
+@pytest.mark.parametrize("settings", [{"stride": 2}, {"convs_per_block": 3}, {"padding": "same"}, {"pooling": "max"}])
+def test_the_head_has_as_many_inputs_as_a_dilated_network_gives(build, settings):
+    changes = {"padding": "valid", "pooling": "none", "dilation": [1, 2, 3], "global_pooling": "none"}
+    for steps in (120, 121, 137):
+        assert build("cnn", (2, steps), **(changes | settings))(torch.zeros(1, 2, steps)).shape == (1, 10)
+
+
+@pytest.mark.parametrize("kernel_size", [1, 2, 3])
+@pytest.mark.parametrize("convs_per_block", [1, 2])
+def test_a_causal_block_sees_the_past_as_far_as_its_kernels_reach_and_no_future(build, kernel_size, convs_per_block):
+    changes = {"channels": [4, 4], "dilation": [1, 3], "batch_norm": "none", "activation": "tanh"}
+    model = build("cnn1d", (2, 30), kernel_size=kernel_size, convs_per_block=convs_per_block, **changes)
+    blocks = nn.Sequential(model.features.block1, model.features.block2)
+    x = torch.randn(1, 2, 30)
+    moved = x.clone()
+    moved[:, :, 12] += 1
+    changed = (blocks(moved) != blocks(x)).any(dim=1)[0].nonzero().flatten().tolist()
+    reach = convs_per_block * (kernel_size - 1) * (1 + 3)
+    assert changed[0] == 12
+    assert changed[-1] == 12 + reach
+    assert blocks(x).shape == (1, 4, 30)
+
+
+def test_a_causal_convolution_takes_zeros_before_the_series(build):
+    model = build("cnn1d", (1, 4), channels=[1], dilation=2, kernel_size=2)
+    conv = model.features.block1.conv1
+    nn.init.constant_(conv.weight, 1.0)
+    outputs = model.features.block1(torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]))
+    assert outputs.tolist() == [[[1.0, 2.0, 4.0, 6.0]]]
+    assert [name for name, _ in model.features.block1.named_children()] == ["pad1", "conv1", "act1"]
+
+
 def test_lists_set_each_block_apart_and_pool_the_last_one_too(build):
     model = build(
         "cnn",
@@ -131,7 +176,25 @@ def test_dropout_is_on_the_inputs_of_each_dense_layer(build):
             (1, 2),
             {"padding": "valid"},
             "block1: input 2 is smaller than its 3 convolution; "
-            "use fewer blocks, model.padding=same, or a larger dataset.image_size",
+            "use fewer blocks, model.padding=same, or a longer dataset.lookback",
+        ),
+        (
+            (1, 16),
+            {"padding": "valid", "dilation": [1, 4, 1], "convs_per_block": 1},
+            "block2: input 7 is smaller than its 9 convolution of kernel 3 and dilation 4; the series shrank "
+            "16 -> 14 -> 7; use fewer blocks, a smaller model.dilation, model.padding=same, "
+            "or a longer dataset.lookback",
+        ),
+        (
+            (1, 8, 8),
+            {"dilation": [1, 2]},
+            "model.dilation=[1, 2]: model.channels=[32, 64, 128] makes 3 blocks; "
+            "give one value for all of them, or a list of 3",
+        ),
+        (
+            (3, 32, 32),
+            {"padding": "causal"},
+            "model.padding=causal is for series, (channels, steps); samples of shape 3x32x32: use same or valid",
         ),
         (
             (1, 8, 8),

@@ -9,6 +9,7 @@ from torch import nn
 from cnnrun.errors import ConfigError
 
 OPTIONS = sorted(path.stem for path in (Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))
+SERIES = {"cnn1d", "energy_reference"}
 LARGE = {"resnet18_cifar", "resnet32", "resnet34", "resnet50"}
 
 
@@ -16,13 +17,14 @@ LARGE = {"resnet18_cifar", "resnet32", "resnet34", "resnet50"}
     "option", [pytest.param(option, marks=pytest.mark.slow if option in LARGE else ()) for option in OPTIONS]
 )
 def test_every_parameter_of_an_option_learns_and_is_restored(build, option):
-    model = build(option, (3, 32, 32))
-    train_three_steps(model, (3, 32, 32))
+    shape = shape_for(option)
+    model = build(option, shape)
+    train_three_steps(model, shape)
     for name, parameter in model.named_parameters():
         assert parameter.grad.any(), name
-    copy = build(option, (3, 32, 32))
+    copy = build(option, shape)
     copy.load_state_dict(model.state_dict())
-    x = torch.randn(2, 3, 32, 32)
+    x = torch.randn(2, *shape)
     assert torch.equal(copy.eval()(x), model.eval()(x))
 
 
@@ -34,6 +36,10 @@ def test_an_option_trains_on_samples_of_any_dimensions_or_refuses_small_ones(bui
         with pytest.raises(ConfigError, match="is smaller than its 2x2 max pool"):
             build(option, shape)
         return
+    if option in SERIES and len(shape) != 2:
+        with pytest.raises(ConfigError, match="is for series"):
+            build(option, shape)
+        return
     model = build(option, shape)
     train_three_steps(model, shape)
     assert all(parameter.isfinite().all() for parameter in model.parameters())
@@ -42,7 +48,7 @@ def test_an_option_trains_on_samples_of_any_dimensions_or_refuses_small_ones(bui
 @pytest.mark.parametrize("option", OPTIONS)
 def test_an_option_has_a_sequence_of_named_features_and_a_head_without_shared_activations(build, option):
     with torch.device("meta"):
-        model = build(option, (3, 32, 32), num_outputs=7)
+        model = build(option, shape_for(option), num_outputs=7)
     assert [name for name, _ in model.named_children()] == ["features", "head"]
     assert isinstance(model.features, nn.Sequential)
     assert not any(name.isdigit() for name, _ in model.features.named_children())
@@ -63,6 +69,10 @@ def test_channels_last_and_bf16_change_an_output_by_no_more_than_rounding(build,
     with torch.autocast("cpu", torch.bfloat16):
         output = model(x)
     torch.testing.assert_close(output.float(), expected, rtol=0.1, atol=0.1)
+
+
+def shape_for(option: str) -> tuple[int, ...]:
+    return (3, 32) if option in SERIES else (3, 32, 32)
 
 
 def train_three_steps(model: nn.Module, input_shape: tuple[int, ...]) -> None:
