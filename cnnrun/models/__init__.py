@@ -4,4 +4,5 @@ MODELS = {
     "mlp": "cnnrun.models.mlp:MLP",
     "cnn": "cnnrun.models.cnn:CNN",
     "resnet": "cnnrun.models.resnet:ResNet",
+    "energy_reference": "cnnrun.models.energy_reference:EnergyReference",
 }
