@@ -10,19 +10,26 @@ import torch
 from torch import nn
 
 from cnnrun import config as configs
+from cnnrun.data.augment import Augment
 from cnnrun.data.downloads import DataMissing, Report
 from cnnrun.data.loaders import ResidentLoader
-from cnnrun.data.preprocessing import Preprocessing
 from cnnrun.data.splits import Data, Split
 from cnnrun.errors import ConfigError, DataError
 from cnnrun.models.layers import feature_map_size, has_trainable_depthwise, layer_table, require_outputs
 from cnnrun.run import Run
-from cnnrun.tasks.classification import Classification
+from cnnrun.tasks.task import Task
 from cnnrun.training import checkpoints, distributed
 from cnnrun.training.device import Compute, place, resolve_precision
 from cnnrun.training.fit import Fit, Plan
 from cnnrun.training.state import State
 from cnnrun.values import Shape
+
+FORECASTING = "forecasting"
+KINDS = ("classification", FORECASTING)
+"""Tasks of ours, each for one kind of data."""
+
+PLACES = {"root": "folder", "csv": "file"}
+"""Settings of a data set that say where it lies."""
 
 EVALUATION_BYTES = 1 << 28
 """Of the largest activation of a batch that is only evaluated, in fp32: large batches are fast, up to what caches hold.
@@ -34,7 +41,7 @@ class Experiment:
     """A model on its device, the data and the task: what training, evaluation and reports work on."""
 
     data: Data
-    task: Classification
+    task: Task
     model: nn.Module
     compute: Compute
     layers: list[dict[str, Any]]
@@ -82,22 +89,28 @@ def load_data(config: dict[str, Any], report: Report) -> Data:
     return data
 
 
-def stored_data(config: dict[str, Any], root: str | None, report: Report) -> Data:
+def stored_data(config: dict[str, Any], moved: dict[str, str], report: Report) -> Data:
     """The data set that the config of a run names; the run may have come from another machine.
 
     Args:
-        root: the folder that the user names, where it may also be downloaded to. Without one nothing is downloaded: it
-            is read from where the config says, or else from where data sets lie by default.
+        moved: `root` or `csv`, where the user says that it is now; to a root it may also be downloaded. Without one
+            nothing is downloaded: it is read from where the config says, or else from where data sets lie by default.
     Raises:
-        ConfigError: if a folder is named and the data set is not read from one.
+        ConfigError: if a place is named of which the data set has none.
         DataError: as load_data.
     """
     dataset = config["dataset"]
-    if root is not None:
-        if "root" not in dataset:
-            raise ConfigError(f"root={root}: the data set of this run is not read from a folder")
-        return load_data(config | {"dataset": dataset | {"root": root}}, report)
-    if "root" not in dataset:
+    for key, path in moved.items():
+        if dataset.get(key) is None:
+            raise ConfigError(f"{key}={path}: the data set of this run is not read from a {PLACES[key]}")
+    if moved:
+        return load_data(config | {"dataset": dataset | moved}, report)
+    if dataset.get("csv") is not None and not Path(dataset["csv"]).is_file():
+        raise DataError(
+            f"the file that this run was trained on is not there: {dataset['csv']}; name where it is: "
+            "csv=FILE with eval, dataset.csv=FILE with train"
+        )
+    if dataset.get("root") is None:
         return load_data(config, report)
     folders = list(dict.fromkeys([dataset["root"], os.environ.get("CNNRUN_DATA", "data")]))
     for folder in folders:
@@ -115,46 +128,50 @@ def build(config: dict[str, Any], data: Data, device: torch.device) -> Experimen
     Raises:
         ConfigError: if the settings do not fit each other or the data.
     """
-    task: Classification = configs.build(
-        "task", config["task"], class_names=data.class_names, class_counts=data.class_counts()
-    )
+    task: Task = _build_task(config["task"], data)
     torch.manual_seed(config["seed"])
     model: nn.Module = configs.build(
-        "model", config["model"], input_shape=data.input_shape, num_outputs=task.num_outputs
+        "model", config["model"], input_shape=data.input_shape, num_outputs=task.num_outputs, **data.model_facts()
     )
     layers, warnings = _examine(model, data.input_shape, task.num_outputs, config["model"]["name"])
-    precision = resolve_precision(config["precision"], device, trainable_depthwise=has_trainable_depthwise(model))
+    needs_fp32 = data.kind == FORECASTING or has_trainable_depthwise(model)
+    precision = resolve_precision(config["precision"], device, needs_fp32=needs_fp32)
     channels_last = len(data.input_shape) == 3 if config["channels_last"] == "auto" else config["channels_last"]
     compute = Compute(device, precision, channels_last=channels_last, compile=config["compile"])
     return Experiment(data, task.to(device), place(model, compute), compute, layers, warnings)
 
 
+def _build_task(node: dict[str, Any], data: Data) -> Task:
+    """The task that a config names.
+
+    Raises:
+        ConfigError: if it is not for such data.
+    """
+    task: Task
+    if node["name"] in KINDS and node["name"] != data.kind:
+        raise ConfigError(f"task.name={node['name']}: this data set is for task={data.kind}")
+    task = configs.build("task", node, **data.task_facts())
+    return task
+
+
 def from_run(
-    run: Run, config: dict[str, Any], device: torch.device, checkpoint: str, report: Report, root: str | None = None
+    run: Run, config: dict[str, Any], device: torch.device, checkpoint: str, report: Report, moved: dict[str, str]
 ) -> Experiment:
     """The experiment of a run, with the weights of its checkpoint and the preprocessing that it was trained with.
 
     Args:
-        root: the folder of the data set, as for `stored_data`.
+        moved: where the data set is now, as for `stored_data`.
     Raises:
         ConfigError: if the run has no such checkpoint.
         DataError: if the checkpoint is broken, or the data set has other classes than the run was trained on.
     """
     folder = run.require_checkpoint(checkpoint)
-    data = stored_data(config, root, report)
+    data = stored_data(config, moved, report)
     stored = run.preprocessing
-    if stored.get("class_names") != list(data.class_names):
-        raise DataError(
-            f"the data set has the classes {', '.join(data.class_names[:10])}, and {run.path} was trained on "
-            f"{stored.get('class_names')}"
-        )
-    preprocessing = Preprocessing.from_dict(stored)
-    if not len(preprocessing.scale) == len(preprocessing.shift) == data.input_shape[0]:
-        raise DataError(
-            f"the preprocessing of {run.path} has scale and shift for {len(preprocessing.scale)} and "
-            f"{len(preprocessing.shift)} channels, and the data set has {data.input_shape[0]}"
-        )
-    data = replace(data, preprocessing=preprocessing)
+    try:
+        data = data.with_preprocessing(stored)
+    except DataError as error:
+        raise DataError(f"{run.path}: {error}") from error
     experiment = build(config, data, device)
     return replace(experiment, epoch=load_weights(experiment.model, folder))
 
@@ -183,9 +200,7 @@ def load_weights(model: nn.Module, checkpoint: Path) -> int | None:
 def prepare_training(config: dict[str, Any], experiment: Experiment) -> Fit:
     """The training that the config describes, at its very beginning."""
     data, task, compute = experiment.data, experiment.task, experiment.compute
-    augment = configs.build(
-        "augment", config["augment"], input_shape=data.input_shape, num_classes=len(data.class_names)
-    )
+    augment = _build_augment(config["augment"], data)
     train = experiment.loader(
         data.train, batch_size=config["batch_size"], seed=config["seed"], shuffle=True, augment=augment
     )
@@ -196,8 +211,19 @@ def prepare_training(config: dict[str, Any], experiment: Experiment) -> Fit:
         "scheduler", config["scheduler"], total_steps=config["epochs"] * train.steps, steps_per_epoch=train.steps
     )
     state = State(experiment.model, optimizer, schedule, compute, config["ema"])
-    plan = Plan(**{key: config[key] for key in ("epochs", "max_seconds", "patience", "min_delta", "grad_clip", "seed")})
+    named = {key: config[key] for key in ("epochs", "max_seconds", "patience", "min_delta", "grad_clip", "seed")}
+    plan = Plan(**named, keeps_last=data.trains_on_val)
     return Fit(state, task, train, experiment.evaluation_loader(data.val), compute, plan)
+
+
+def _build_augment(node: dict[str, Any], data: Data) -> Augment:
+    """Raises ConfigError for data whose samples are not images."""
+    augment: Augment = configs.build(
+        "augment", node, input_shape=data.input_shape, num_classes=len(data.task_facts().get("class_names", ()))
+    )
+    if data.kind == FORECASTING and not augment.is_identity:
+        raise ConfigError("augment: its settings are for images; with a series take augment=none")
+    return augment
 
 
 def _require_samples(train: ResidentLoader, experiment: Experiment) -> None:
@@ -233,7 +259,7 @@ def _examine(
 
 
 def _shrunk_to_nothing(model: nn.Module, input_shape: Shape) -> list[str]:
-    size = feature_map_size(model, input_shape)
+    size = feature_map_size(model, input_shape) if len(input_shape) > 2 else None
     if size is None or any(cells > 1 for cells in size):
         return []
     return [

@@ -27,8 +27,9 @@ def load_data(config: dict[str, Any], invocation: Invocation, report: Report) ->
     """The data set of a new run, or of one to go on with: see experiment.stored_data for what differs."""
     if config["resume"] is None:
         return experiment.load_data(config, report)
-    named = any(word.startswith("dataset.root=") for word in invocation.overrides)
-    return experiment.stored_data(config, config["dataset"]["root"] if named else None, report)
+    named = {word.partition("=")[0] for word in invocation.overrides}
+    moved = {key: config["dataset"][key] for key in experiment.PLACES if f"dataset.{key}" in named}
+    return experiment.stored_data(config, moved, report)
 
 
 def new_run(config: dict[str, Any], invocation: Invocation, parts: Experiment) -> Run:
@@ -186,10 +187,5 @@ def facts_of(parts: Experiment) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "processes": distributed.world_size(),
         "parameters": parts.parameters,
-        "data": {
-            "fingerprint": data.fingerprint(),
-            "input_shape": list(data.input_shape),
-            "classes": len(data.class_names),
-            "samples": {split.name: len(split) for split in (data.train, data.val, data.test)},
-        },
+        "data": data.facts(),
     }

@@ -60,6 +60,11 @@ class EvalSettings:
     precision: Precision | None
     threads: PositiveInt | None
     root: Path | None
+    csv: Path | None
     figures: bool
     offline: bool
     trust_code: bool
+
+    def moved(self) -> dict[str, str]:
+        """Where the data set is now, by the name of its setting."""
+        return {key: place for key, place in (("root", self.root), ("csv", self.csv)) if place is not None}

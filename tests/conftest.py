@@ -12,7 +12,7 @@ import torch
 from cnnrun import cli
 from cnnrun.config import callables, options
 from cnnrun.data.preprocessing import fit_preprocessing
-from cnnrun.data.splits import Data, Split
+from cnnrun.data.splits import LabelledData, Split
 
 TESTS = Path(__file__).parent
 
@@ -29,14 +29,14 @@ def blobs(num_samples: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.fixture(scope="session")
-def blob_data() -> Data:
+def blob_data() -> LabelledData:
     """52 training samples, 21 for val, 24 for test, of 3 classes."""
     splits = []
     for seed, (name, size) in enumerate({"train": 52, "val": 21, "test": 24}.items()):
         inputs, targets = blobs(size, seed)
         splits.append(Split(name, inputs, targets, [f"{name}/{row:05d}" for row in range(size)]))
     train, val, test = splits
-    return Data(train, val, test, ("a", "b", "c"), fit_preprocessing(train.inputs, "standardize"))
+    return LabelledData(train, val, test, ("a", "b", "c"), fit_preprocessing(train.inputs, "standardize"))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from cnnrun import cli
 from cnnrun.run import Run
 
 TRAIN_HAS = (
-    "dataset, augment, model, task, optimizer, scheduler, seed, epochs, max_seconds, batch_size, patience, min_delta, "
+    "model, task, dataset, augment, optimizer, scheduler, seed, epochs, max_seconds, batch_size, patience, min_delta, "
     "grad_clip, ema, device, precision, reproducibility, channels_last, compile, threads, figures, offline, resume, "
     "sweep, trust_code"
 )
@@ -61,7 +61,7 @@ WRONG = {
     # unknown keys
     "train model=cnn_wide model.pool=3": "unknown setting 'model.pool' - did you mean 'model.pooling'?",
     "train name=3": (
-        "unknown setting 'name' - did you mean 'dataset.name' or 'augment.name' or 'model.name' or 'task.name' or "
+        "unknown setting 'name' - did you mean 'model.name' or 'task.name' or 'dataset.name' or 'augment.name' or "
         "'optimizer.name' or 'scheduler.name'?"
     ),
     "train optimizer.lrr=1": "unknown setting 'optimizer.lrr' - did you mean 'optimizer.lr'?",
@@ -144,7 +144,7 @@ WRONG = {
     "train resume=nowhere": "nowhere is no run folder (it has no run.json and config.yaml)",
     "train resume=nowhere batch_size=3": (
         "'batch_size=3': a resumed run keeps its settings; "
-        "only epochs, max_seconds, device, threads, dataset.root, trust_code can be changed"
+        "only epochs, max_seconds, device, threads, dataset.root, dataset.csv, trust_code can be changed"
     ),
     "train -m resume=nowhere": (
         "resume goes on with one run, leave out -m; a sweep goes on when its command is given again"
@@ -304,14 +304,14 @@ def test_an_error_inside_a_users_module_names_its_line(toy, code, problem, capsy
         (
             ["hydra.run.dir=my run"],
             "'hydra.run.dir=my run': a resumed run keeps its settings; "
-            "only epochs, max_seconds, device, threads, dataset.root, trust_code can be changed",
+            "only epochs, max_seconds, device, threads, dataset.root, dataset.csv, trust_code can be changed",
         ),
         (["epochs=0"], "epochs=0: must be greater than 0"),
         (["epochs=a(b"], "cannot read 'epochs=a(b': put quotes around the value, as in \"epochs='a(b'\""),
         (
             ["epoch=3"],
             "'epoch=3': a resumed run keeps its settings; "
-            "only epochs, max_seconds, device, threads, dataset.root, trust_code can be changed "
+            "only epochs, max_seconds, device, threads, dataset.root, dataset.csv, trust_code can be changed "
             "- did you mean 'epochs'?",
         ),
     ],

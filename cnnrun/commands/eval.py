@@ -3,12 +3,14 @@
 from typing import Any
 
 from cnnrun import config as configs
-from cnnrun import console, experiment, opening, report
+from cnnrun import console, experiment, opening
 from cnnrun.config import Invocation
+from cnnrun.report import outputs_of, report_of
+from cnnrun.report.drawing import draw_architecture
 from cnnrun.run import Run
 from cnnrun.settings import EvalSettings
 from cnnrun.signals import Signals
-from cnnrun.tables import RESULTS
+from cnnrun.tables import LAYERS, RESULTS
 from cnnrun.training.device import prepare, resolve_device
 
 
@@ -25,13 +27,13 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
     device = resolve_device(stored["device"])
     prepare(device, reproducibility=stored["reproducibility"], threads=stored["threads"])
     with console.downloads() as progress:
-        parts = experiment.from_run(source, stored, device, settings.checkpoint, progress, settings.root)
+        parts = experiment.from_run(source, stored, device, settings.checkpoint, progress, settings.moved())
     facts = opening.facts_of(parts)
     if doubt := source.doubt(facts["data"]["fingerprint"]):
         console.warn(doubt)
     split = getattr(parts.data, settings.split)
-    outputs = report.judge(parts, [split], settings.batch_size)[split.name]
-    rows = parts.task.results(outputs, split.targets, split.name)
+    outputs, report = outputs_of(parts, [split], settings.batch_size), report_of(parts)
+    rows = report.judge(outputs, []).rows
     run = Run.create(
         invocation.output_dir,
         config,
@@ -43,10 +45,11 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
     with run.recorded(), Signals() as signals:
         signals.interrupt_at_once()
         run.write_rows(RESULTS, rows)
-        report.write_tables(run, parts, split, outputs)
+        run.write_rows(LAYERS, parts.layers)
+        report.write_tables(run, outputs, split.name)
         if settings.figures:
-            report.draw_architecture(run, parts, _name_of_model(source, stored))
-            report.draw_split(run, parts, split)
+            draw_architecture(run, parts, _name_of_model(source, stored))
+            report.draw_split(run, split.name)
         run.update(status="finished")
     console.results(rows, run.path)
 

@@ -4,17 +4,17 @@ import shlex
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from torch import Tensor
-
 from cnnrun import config as configs
-from cnnrun import console, experiment, opening, report
+from cnnrun import console, experiment, opening
 from cnnrun.config import Invocation
 from cnnrun.errors import Diverged, Interrupted
 from cnnrun.experiment import Experiment
+from cnnrun.report import Outputs, outputs_of, report_of
+from cnnrun.report.drawing import draw_training
 from cnnrun.run import Run
 from cnnrun.settings import TrainSettings
 from cnnrun.signals import Signals
-from cnnrun.tables import HISTORY, RESULTS
+from cnnrun.tables import HISTORY, LAYERS, RESULTS
 from cnnrun.training import checkpoints, distributed
 from cnnrun.training.device import prepare, resolve_device
 from cnnrun.training.fit import Fit
@@ -42,7 +42,7 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
             return
         advice = f"; go on with: cnnrun train {shlex.quote(f'resume={run.path}')}"
         with run.recorded(advice), Signals() as signals:
-            run.write_preprocessing(parts.data.preprocessing.to_dict() | {"class_names": list(parts.data.class_names)})
+            run.write_preprocessing(parts.data.stored())
             try:
                 _train(run, fit, signals)
             except Diverged as error:
@@ -107,30 +107,28 @@ def _finish(run: Run, parts: Experiment, fit: Fit, *, figures: bool) -> list[dic
     weights, _ = distributed.on_first(lambda: checkpoints.read(run.require_checkpoint("best")))
     parts.model.load_state_dict(weights["model"])
     data = parts.data
-    outputs = report.judge(parts, [data.train, data.val, data.test])
+    outputs = outputs_of(parts, [data.train, data.val, data.test])
     stopped = fit.reason_to_end()
     return _report(run, parts, fit, outputs, stopped, figures=figures) if distributed.is_first() else []
 
 
 def _report(
-    run: Run, parts: Experiment, fit: Fit, outputs: dict[str, Tensor], stopped: str | None, *, figures: bool
+    run: Run, parts: Experiment, fit: Fit, outputs: Outputs, stopped: str | None, *, figures: bool
 ) -> list[dict[str, Any]]:
     """Write what people read, say what deserves a look, and return the rows of results.csv."""
-    task, data, progress = parts.task, parts.data, fit.state.progress
-    splits = (data.train, data.val, data.test)
-    rows = {split.name: task.results(outputs[split.name], split.targets, split.name) for split in splits}
-    gap = task.gap(rows["train"], rows["val"])
-    results = [*rows["train"], *rows["val"], *rows["test"], gap]
-    run.write_rows(RESULTS, results)
-    report.write_tables(run, parts, data.test, outputs["test"])
-    losses = [float(row["train/loss"]) for row in progress.history]
-    warnings = [*parts.warnings, *task.findings(outputs["val"], data.val.targets, losses)]
+    task, progress, report = parts.task, fit.state.progress, report_of(parts)
+    judged = report.judge(outputs, [float(row["train/loss"]) for row in progress.history])
+    run.write_rows(RESULTS, judged.rows)
+    run.write_rows(LAYERS, parts.layers)
+    report.write_tables(run, outputs, "test")
+    warnings = [*parts.warnings, *judged.warnings]
     test_reads = run.record.get("test_reads", 0) + 1
     early = [f"training ended before its last epoch: {stopped}"] if progress.epoch < fit.plan.epochs else []
-    notes = [*early, *task.notes(gap), *_repeated_reading(test_reads)]
+    notes = [*early, *judged.notes, *_repeated_reading(test_reads)]
     if figures:
-        report.draw_run(run, parts, fit.train)
-        report.draw_split(run, parts, data.test)
+        report.draw_data(run, fit.train)
+        draw_training(run, parts)
+        report.draw_split(run, "test")
     run.update(
         status="finished",
         seconds=round(progress.seconds, 3),
@@ -149,7 +147,7 @@ def _report(
         console.warn(sentence)
     for sentence in notes:
         console.note(sentence)
-    return results
+    return judged.rows
 
 
 def _repeated_reading(times: int) -> list[str]:

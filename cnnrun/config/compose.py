@@ -22,7 +22,7 @@ from cnnrun.config.invocation import Invocation, Request
 from cnnrun.config.schema import MISSING, check
 from cnnrun.errors import ConfigError
 
-RESUMABLE = ("epochs", "max_seconds", "device", "threads", "dataset.root", "trust_code")
+RESUMABLE = ("epochs", "max_seconds", "device", "threads", "dataset.root", "dataset.csv", "trust_code")
 """What may differ in a resumed run."""
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from cnnrun.data.partition import test_rows, train_and_val_rows
 from cnnrun.data.preprocessing import Normalize, fit_preprocessing
 from cnnrun.data.resizing import resize
-from cnnrun.data.splits import Data, Split
+from cnnrun.data.splits import LabelledData, Split
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def assemble(
     split_seed: int,
     limit: int | None,
     normalize: Normalize,
-) -> Data:
+) -> LabelledData:
     """Part `train` into train and val, and fit the preprocessing on train alone.
 
     Args:
@@ -52,7 +52,7 @@ def assemble(
     )
     kept = test_rows(test.targets, len(class_names), split_seed=split_seed, limit=limit)
     train_split = train.split("train", train_rows, image_size)
-    return Data(
+    return LabelledData(
         train=train_split,
         val=train.split("val", val_rows, image_size),
         test=test.split("test", kept, image_size),

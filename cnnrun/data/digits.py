@@ -6,7 +6,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from cnnrun.data.assemble import Pool, assemble, numbered
 from cnnrun.data.partition import train_and_val_rows
 from cnnrun.data.preprocessing import Normalize
-from cnnrun.data.splits import Data
+from cnnrun.data.splits import LabelledData
 from cnnrun.values import Fraction
 
 TEST_FRACTION = 0.2
@@ -20,7 +20,7 @@ def digits(
     split_seed: NonNegativeInt,
     limit: PositiveInt | None,
     normalize: Normalize,
-) -> Data:
+) -> LabelledData:
     """8x8 grey images, 0..16 stretched to 0..255; ids number the rows of `sklearn.datasets.load_digits`."""
     from sklearn.datasets import load_digits
 

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from cnnrun.data.augment import Augment
-from cnnrun.data.preprocessing import Preprocessing
-from cnnrun.data.splits import Split
+from cnnrun.data.splits import BatchPreparation, Split
 from cnnrun.seeds import generator_of, seed_of
 
 
@@ -17,7 +16,7 @@ from cnnrun.seeds import generator_of, seed_of
 class Batch:
     """One rank's share of a batch.
 
-    inputs (n, C, *spatial) float32; targets (n,) int64, or (n, K) float32 once samples are mixed;
+    inputs (n, C, *spatial) float32; targets as the split has them, or (n, K) float32 once samples are mixed;
     indices (n,) int64 into the split; total: samples of the whole batch over all ranks.
     """
 
@@ -39,7 +38,7 @@ class ResidentLoader:
     def __init__(
         self,
         split: Split,
-        preprocessing: Preprocessing,
+        preprocessing: BatchPreparation,
         *,
         batch_size: int,
         seed: int = 0,

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -15,7 +15,10 @@ from cnnrun.values import Shape
 
 @dataclass(frozen=True)
 class Split:
-    """One of train, val, test: raw inputs (N, C, *spatial) uint8 or float32, targets (N,) int64, an id a sample."""
+    """One of train, val, test: inputs (N, C, *spatial) uint8 or float32, an id a sample, and targets.
+
+    Targets are class indices (N,) int64, or values (N, ...) float32.
+    """
 
     name: str
     inputs: Tensor
@@ -40,9 +43,78 @@ class Split:
             ) from error
 
 
+class BatchPreparation(Protocol):
+    """What is still to be done to a batch before the model sees it."""
+
+    def apply(self, inputs: Tensor) -> Tensor:
+        """(N, C, *spatial) as the split holds it, to float32 of the same shape."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, from which a run prepares other data in the same way."""
+        ...
+
+
+class Data(Protocol):
+    """A data set ready to train on, whatever its targets are. What is fitted was fitted on `train` alone."""
+
+    kind: ClassVar[str]
+    """The task that its targets are for."""
+
+    @property
+    def train(self) -> Split: ...
+    @property
+    def val(self) -> Split: ...
+    @property
+    def test(self) -> Split: ...
+    @property
+    def preprocessing(self) -> BatchPreparation: ...
+
+    @property
+    def input_shape(self) -> Shape:
+        """(C, *spatial) of one sample."""
+        ...
+
+    @property
+    def trains_on_val(self) -> bool:
+        """Whether val is part of train, so that it cannot tell which epoch is the best."""
+        ...
+
+    def task_facts(self) -> dict[str, Any]:
+        """What a task may be built with, by the name of its parameter."""
+        ...
+
+    def model_facts(self) -> dict[str, Any]:
+        """What a model may be built with beside its input shape and its number of outputs."""
+        ...
+
+    def stored(self) -> dict[str, Any]:
+        """What a run keeps of it, so that `with_preprocessing` can prepare another copy of the data alike."""
+        ...
+
+    def with_preprocessing(self, stored: dict[str, Any]) -> Self:
+        """The same samples, prepared as a run that stored this did.
+
+        Raises:
+            DataError: if it was another kind of data, or is damaged.
+        """
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """What run.json says of it."""
+        ...
+
+    def fingerprint(self) -> str:
+        """16 hex digits that change with any value, target, or the way the samples are split."""
+        ...
+
+
 @dataclass(frozen=True)
-class Data:
-    """A data set ready to train on. Everything in `preprocessing` was fitted on `train` alone."""
+class LabelledData:
+    """Samples with a class each."""
+
+    kind: ClassVar[str] = "classification"
+    trains_on_val: ClassVar[bool] = False
 
     train: Split
     val: Split
@@ -52,15 +124,44 @@ class Data:
 
     @property
     def input_shape(self) -> Shape:
-        """(C, *spatial) of one sample."""
         return tuple(self.train.inputs.shape[1:])
 
     def class_counts(self) -> Tensor:
         """(K,) int64: samples of each class in train."""
         return torch.bincount(self.train.targets, minlength=len(self.class_names))
 
+    def task_facts(self) -> dict[str, Any]:
+        return {"class_names": self.class_names, "class_counts": self.class_counts()}
+
+    def model_facts(self) -> dict[str, Any]:
+        return {}
+
+    def stored(self) -> dict[str, Any]:
+        return self.preprocessing.to_dict() | {"class_names": list(self.class_names)}
+
+    def with_preprocessing(self, stored: dict[str, Any]) -> Self:
+        if stored.get("class_names") != list(self.class_names):
+            raise DataError(
+                f"the data set has the classes {', '.join(self.class_names[:10])}, and the run was trained on "
+                f"{stored.get('class_names')}"
+            )
+        preprocessing = Preprocessing.from_dict(stored)
+        if not len(preprocessing.scale) == len(preprocessing.shift) == self.input_shape[0]:
+            raise DataError(
+                f"the stored preprocessing has scale and shift for {len(preprocessing.scale)} and "
+                f"{len(preprocessing.shift)} channels, and the data set has {self.input_shape[0]}"
+            )
+        return replace(self, preprocessing=preprocessing)
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "fingerprint": self.fingerprint(),
+            "input_shape": list(self.input_shape),
+            "classes": len(self.class_names),
+            "samples": {split.name: len(split) for split in (self.train, self.val, self.test)},
+        }
+
     def fingerprint(self) -> str:
-        """16 hex digits that change with any pixel, target, or the way the samples are split."""
         digest = hashlib.sha256()
         for split in (self.train, self.val, self.test):
             digest.update(f"{split.name} {tuple(split.inputs.shape)} {split.inputs.dtype}".encode())

@@ -9,7 +9,7 @@ from cnnrun.data import cifar_files, idx_files
 from cnnrun.data.assemble import assemble
 from cnnrun.data.downloads import Report
 from cnnrun.data.preprocessing import Normalize
-from cnnrun.data.splits import Data
+from cnnrun.data.splits import LabelledData
 from cnnrun.errors import DataError
 from cnnrun.values import Fraction
 
@@ -34,7 +34,7 @@ def torchvision_images(
     split_seed: NonNegativeInt,
     limit: PositiveInt | None,
     normalize: Normalize,
-) -> Data:
+) -> LabelledData:
     """Read one of the sets; ids name the publisher's file and the row in it, as in `test/00005`.
 
     Args:

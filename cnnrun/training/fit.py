@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from cnnrun.data.loaders import Batch, ResidentLoader
 from cnnrun.errors import ConfigError, Diverged
 from cnnrun.seeds import seed_of
-from cnnrun.tasks.classification import Classification
+from cnnrun.tasks.task import CountsCorrect, Task
 from cnnrun.training import distributed
 from cnnrun.training.device import Compute, memory_permitting, seed_dropout
 from cnnrun.training.records import Epoch, Step, Stopped
@@ -44,6 +44,8 @@ class Plan:
     min_delta: float
     grad_clip: float | None
     seed: int
+    keeps_last: bool = False
+    """Whether the best epoch is the last one: val was trained on, and cannot tell."""
 
 
 class Fit:
@@ -52,7 +54,7 @@ class Fit:
     def __init__(
         self,
         state: State,
-        task: Classification,
+        task: Task,
         train: ResidentLoader,
         val: ResidentLoader,
         compute: Compute,
@@ -60,6 +62,7 @@ class Fit:
     ) -> None:
         self.state = state
         self.task = task
+        self._counting = task if isinstance(task, CountsCorrect) else None
         self.train = train
         self.val = val
         self.compute = compute
@@ -148,7 +151,8 @@ class Fit:
         if state.average:
             state.average.update(progress.updates)
         state.loss_sum += loss.detach()
-        state.correct += self.task.correct(outputs.detach(), batch.targets)
+        if self._counting:
+            state.correct += self._counting.correct(outputs.detach(), batch.targets)
 
     def _step_record(self) -> Step:
         """What this process knows: its own loss stands for that of all."""
@@ -175,7 +179,9 @@ class Fit:
         """Validate, judge, and make the state ready for the next epoch."""
         state, progress = self.state, self.state.progress
         seen, train_seconds = self._seen, progress.epoch_seconds
-        train = {"loss": self._mean(state.loss_sum), "accuracy": self._mean(state.correct)}
+        train = {"loss": self._mean(state.loss_sum)}
+        if self._counting:
+            train["accuracy"] = self._mean(state.correct)
         if not math.isfinite(train["loss"]):
             raise self._diverged("train/loss", train["loss"])
         began = time.perf_counter()
@@ -220,7 +226,8 @@ class Fit:
             progress.reference, progress.waited = monitor, 0
         else:
             progress.waited += 1
-        if progress.best is not None and sign * (monitor - progress.best) <= 0:
+        is_best = progress.best is None or sign * (monitor - progress.best) > 0
+        if not is_best and not self.plan.keeps_last:
             return False
         progress.best, progress.best_epoch = monitor, progress.epoch + 1
         return True

@@ -33,7 +33,7 @@ from torchvision import transforms
 from cnnrun import experiment
 from cnnrun.config import Request, compose
 from cnnrun.data.preprocessing import fit_preprocessing
-from cnnrun.data.splits import Data, Split
+from cnnrun.data.splits import LabelledData, Split
 from cnnrun.training.device import prepare, resolve_device
 from cnnrun.training.fit import Fit
 from cnnrun.training.records import Epoch
@@ -115,7 +115,7 @@ def loader(split: Split, batch_size: int, device: torch.device, workers: int, *,
     return Moved(loaded, device)
 
 
-def made_up(num_images: int) -> Data:
+def made_up(num_images: int) -> LabelledData:
     """Images (N, 3, 32, 32) of noise in 10 classes."""
     generator = torch.Generator().manual_seed(0)
     splits = []
@@ -125,10 +125,10 @@ def made_up(num_images: int) -> Data:
         splits.append(Split(name, images, labels, [f"{name}/{row:05d}" for row in range(size)]))
     train, val, test = splits
     names = tuple(str(number) for number in range(10))
-    return Data(train, val, test, names, fit_preprocessing(train.inputs, "standardize"))
+    return LabelledData(train, val, test, names, fit_preprocessing(train.inputs, "standardize"))
 
 
-def training(data: Data, device: torch.device, *settings: str) -> Fit:
+def training(data: LabelledData, device: torch.device, *settings: str) -> Fit:
     """What `cnnrun train` would run with these settings, on the data."""
     config = compose.one(Request("train", "", settings)).config
     prepare(device, reproducibility=config["reproducibility"], threads=config["threads"])
@@ -166,7 +166,7 @@ def measured(speed: float, profiler: Any, batch_size: int, device: torch.device)
     return Measured(speed, max(0.0, 1 - busy * speed), torch.cuda.max_memory_allocated(device) / 2**30)
 
 
-def measure_tutorial(arguments: argparse.Namespace, data: Data, device: torch.device) -> Measured:
+def measure_tutorial(arguments: argparse.Namespace, data: LabelledData, device: torch.device) -> Measured:
     model = NETWORKS[arguments.network][0]().to(device)
     batches = loader(data.train, arguments.batch_size, device, arguments.workers, augment=True, train=True)
     steps = tutorial.train(model, batches, tutorial.sgd(model))
@@ -177,7 +177,7 @@ def measure_tutorial(arguments: argparse.Namespace, data: Data, device: torch.de
     return measured(speed, profiler, arguments.batch_size, device)
 
 
-def measure_ours(arguments: argparse.Namespace, data: Data, device: torch.device) -> Measured:
+def measure_ours(arguments: argparse.Namespace, data: LabelledData, device: torch.device) -> Measured:
     """The speed is what `cnnrun train` would report for the epochs after the first, which compiles and warms up."""
     settings = [*NETWORKS[arguments.network][1], "augment=flip_crop", *SYSTEMS[arguments.system]]
     fit = training(data, device, f"device={device}", f"batch_size={arguments.batch_size}", "epochs=1000", *settings)
@@ -195,14 +195,14 @@ def measure_ours(arguments: argparse.Namespace, data: Data, device: torch.device
     return measured(images / seconds, profiler, arguments.batch_size, device)
 
 
-def mnist(root: Path) -> Data:
+def mnist(root: Path) -> LabelledData:
     """As `cnnrun train dataset=mnist` reads it; val is a tenth of the training images."""
     config = compose.one(Request("train", "", ("dataset=mnist", "offline=true"))).config
     config["dataset"]["root"] = str(root)
     return experiment.load_data(config, lambda *_: None)
 
 
-def tutorial_seconds_to_target(data: Data, device: torch.device, workers: int) -> float:
+def tutorial_seconds_to_target(data: LabelledData, device: torch.device, workers: int) -> float:
     """Seconds from the images in memory to TARGET on val; inf if it is not reached."""
     began = time.perf_counter()
     model = networks.reference_001().to(device)
@@ -227,7 +227,7 @@ def tutorial_accuracy(model: nn.Module, batches: Moved, num_images: int) -> floa
     return correct / num_images
 
 
-def our_seconds_to_target(data: Data, device: torch.device, *settings: str) -> float:
+def our_seconds_to_target(data: LabelledData, device: torch.device, *settings: str) -> float:
     """The same for cnnrun with 001's CNN and Adam."""
     began = time.perf_counter()
     words = ("model=reference_001_cnn", "optimizer=adam", "batch_size=128", f"epochs={MOST_EPOCHS}", *settings)

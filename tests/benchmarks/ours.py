@@ -34,7 +34,8 @@ def reported(folder: Path) -> float:
 
 def evaluations(folder: Path) -> Iterator[int]:
     """Evaluate the run on its test split without end, as `cnnrun eval` does; yields the number of images each time."""
-    from cnnrun import experiment, report
+    from cnnrun import experiment
+    from cnnrun.report import outputs_of
     from cnnrun.run import Run
     from cnnrun.training.device import prepare, resolve_device
 
@@ -42,9 +43,9 @@ def evaluations(folder: Path) -> Iterator[int]:
     config = run.config
     device = resolve_device(config["device"])
     prepare(device, reproducibility=config["reproducibility"], threads=config["threads"])
-    parts = experiment.from_run(run, config, device, "best", lambda *_: None)
+    parts = experiment.from_run(run, config, device, "best", lambda *_: None, {})
     while True:
-        outputs = report.judge(parts, [parts.data.test])["test"]
+        outputs = outputs_of(parts, [parts.data.test])["test"]
         parts.task.epoch_metrics(outputs, parts.data.test.targets)
         yield len(outputs)
 

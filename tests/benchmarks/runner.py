@@ -16,8 +16,9 @@ import torch
 from measuring import compared_arguments, machine, unpacked_mnist
 from ours import train
 
-from cnnrun import experiment, report
+from cnnrun import experiment
 from cnnrun.commands.train import _display, _save_epoch
+from cnnrun.report import outputs_of
 from cnnrun.run import Run
 from cnnrun.training.device import prepare, resolve_device
 from cnnrun.training.fit import Fit
@@ -56,7 +57,7 @@ def main() -> None:
         run = Run.open(Path(folder, "run"))
         run.lock()
         prepare(device, reproducibility="exact", threads=None)
-        parts = experiment.from_run(run, run.config, device, "best", lambda *_: None)
+        parts = experiment.from_run(run, run.config, device, "best", lambda *_: None, {})
         bf16 = parts.compute.precision == "bf16"
         model = networks.reference_001(pool_first=True).to(memory_format=torch.channels_last)
         optimizer = bare.optimizer_of("mnist", model, fused=True)
@@ -78,7 +79,7 @@ def main() -> None:
 
 def our_evaluation(parts: experiment.Experiment) -> float:
     began = time.perf_counter()
-    outputs = report.judge(parts, [parts.data.test])["test"]
+    outputs = outputs_of(parts, [parts.data.test])["test"]
     parts.task.epoch_metrics(outputs, parts.data.test.targets)
     return time.perf_counter() - began
 

@@ -111,7 +111,7 @@ def test_an_evaluation_that_does_not_end_well_says_so_in_its_folder(here, monkey
         raise error("no such luck")
 
     train("epochs=1")
-    monkeypatch.setattr("cnnrun.report.write_tables", end)
+    monkeypatch.setattr("cnnrun.report.classes.ClassesReport.write_tables", end)
     assert main(["eval", "run=run", "hydra.run.dir=again"]) == code
     assert Run.open("again").status == status
 

@@ -8,7 +8,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from cnnrun.data.digits import digits
-from cnnrun.data.splits import Data
+from cnnrun.data.splits import LabelledData
 
 DEFAULTS: dict[str, Any] = {
     "image_size": None,
@@ -19,7 +19,7 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-def some_digits(**settings: Any) -> Data:
+def some_digits(**settings: Any) -> LabelledData:
     return digits(**(DEFAULTS | settings))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torchvision
 
-from cnnrun.data.splits import Data
+from cnnrun.data.splits import LabelledData
 from cnnrun.data.torchvision_images import torchvision_images
 from cnnrun.errors import DataError
 
@@ -32,7 +32,9 @@ def md5(body: bytes) -> str:
     return hashlib.md5(body, usedforsecurity=False).hexdigest()
 
 
-def load(source: Any, root: Path | str, offline: bool = True, report: Callable[..., None] | None = None) -> Data:
+def load(
+    source: Any, root: Path | str, offline: bool = True, report: Callable[..., None] | None = None
+) -> LabelledData:
     return torchvision_images(
         offline,
         report or (lambda *_: None),
@@ -204,7 +206,7 @@ def cifar(monkeypatch: pytest.MonkeyPatch, server: Any) -> tuple[dict[str, bytes
     return bodies, buffer.getvalue()
 
 
-def assert_is_cifar(data: Data, bodies: dict[str, bytes]) -> None:
+def assert_is_cifar(data: LabelledData, bodies: dict[str, bytes]) -> None:
     assert data.input_shape == (3, 32, 32)
     assert data.class_names == tuple(f"class {label}" for label in range(10))
     pixels = np.concatenate([pickle.loads(bodies[name])["data"] for name in ("data_batch_1", "data_batch_2")])

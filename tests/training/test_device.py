@@ -105,26 +105,26 @@ def test_processors_multiply_bf16_with_amx_or_avx512(monkeypatch, amx, avx512, e
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
     assert multiplies_bf16(CPU) is expected
-    assert resolve_precision("auto", CPU, trainable_depthwise=False) == ("bf16" if expected else "fp32")
+    assert resolve_precision("auto", CPU, needs_fp32=False) == ("bf16" if expected else "fp32")
 
 
 def test_auto_precision_is_fp32_where_a_depthwise_convolution_trains(monkeypatch):
     monkeypatch.setattr(devices, "multiplies_bf16", lambda device: True)
-    assert resolve_precision("auto", CUDA, trainable_depthwise=False) == "bf16"
-    assert resolve_precision("auto", CUDA, trainable_depthwise=True) == "fp32"
-    assert resolve_precision("bf16", CUDA, trainable_depthwise=True) == "bf16"
-    assert resolve_precision("auto", MPS, trainable_depthwise=False) == "bf16"
+    assert resolve_precision("auto", CUDA, needs_fp32=False) == "bf16"
+    assert resolve_precision("auto", CUDA, needs_fp32=True) == "fp32"
+    assert resolve_precision("bf16", CUDA, needs_fp32=True) == "bf16"
+    assert resolve_precision("auto", MPS, needs_fp32=False) == "bf16"
 
 
 def test_an_apple_gpu_computes_in_fp32_unless_told_otherwise():
-    assert resolve_precision("auto", MPS, trainable_depthwise=False) == "fp32"
+    assert resolve_precision("auto", MPS, needs_fp32=False) == "fp32"
 
 
 @pytest.mark.parametrize("device", [CPU, MPS])
 def test_fp16_is_for_cuda(device):
-    assert resolve_precision("fp16", CUDA, trainable_depthwise=False) == "fp16"
+    assert resolve_precision("fp16", CUDA, needs_fp32=False) == "fp16"
     with pytest.raises(ConfigError, match=r"^precision=fp16 needs a CUDA device; try precision=bf16 or fp32$"):
-        resolve_precision("fp16", device, trainable_depthwise=False)
+        resolve_precision("fp16", device, needs_fp32=False)
 
 
 @pytest.mark.parametrize(

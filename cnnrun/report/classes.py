@@ -1,0 +1,90 @@
+"""The report of a classifier: its results, tables and figures."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from cnnrun.data.loaders import ResidentLoader
+from cnnrun.data.preprocessing import Preprocessing
+from cnnrun.data.splits import LabelledData
+from cnnrun.experiment import Experiment
+from cnnrun.report.drawing import draw, read
+from cnnrun.report.judgement import Judgement, Outputs
+from cnnrun.run import Run
+from cnnrun.tasks.classification import Classification
+
+NUM_IMAGES = 32
+"""On a figure of samples, at most."""
+
+
+class ClassesReport:
+    """What a run leaves of a classifier."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        data, task = experiment.data, experiment.task
+        assert isinstance(data, LabelledData)
+        assert isinstance(task, Classification)
+        self.data: LabelledData = data
+        self.task: Classification = task
+
+    def judge(self, outputs: Outputs, train_losses: Sequence[float]) -> Judgement:
+        rows = {name: self.task.results(parts, self._targets(name), name) for name, parts in outputs.items()}
+        judged = Judgement([row for of_split in rows.values() for row in of_split])
+        if {"train", "val"} <= set(rows):
+            gap = self.task.gap(rows["train"], rows["val"])
+            judged.rows.append(gap)
+            judged.warnings += self.task.findings(outputs["val"], self._targets("val"), train_losses)
+            judged.notes += self.task.notes(gap)
+        return judged
+
+    def write_tables(self, run: Run, outputs: Outputs, split: str) -> None:
+        """Write per_class, confusion, predictions, calibration."""
+        ids = getattr(self.data, split).ids
+        for name, frame in self.task.tables(outputs[split], self._targets(split), ids).items():
+            run.write_frame(name, frame)
+
+    def draw_data(self, run: Run, training: ResidentLoader) -> None:
+        """Draw the first images, and an augmented batch."""
+        data = self.data
+        if not _are_pictures(data.train.inputs):
+            return
+        first = data.train.inputs[:NUM_IMAGES]
+        titles = self._names(data.train.targets[:NUM_IMAGES])
+        run.write_figure("first_images", draw("samples", first.numpy(), titles, "First images of the training set"))
+        batch = next(training.batches())
+        assert isinstance(data.preprocessing, Preprocessing)
+        pictures = data.preprocessing.invert(batch.inputs[:NUM_IMAGES]).cpu()
+        hard = batch.targets if batch.targets.ndim == 1 else batch.targets.argmax(dim=1)
+        run.write_figure(
+            "augmented_batch",
+            draw(
+                "samples", pictures.numpy(), self._names(hard[:NUM_IMAGES]), "A batch as the network is trained on it"
+            ),
+        )
+
+    def draw_split(self, run: Run, split: str) -> None:
+        """Draw how the model does on a split: confusion, classes, calibration, the most confident mistakes."""
+        for name in ("confusion", "per_class", "calibration"):
+            run.write_figure(name, draw(name, read(run.table_file(name)), split))
+        inputs = getattr(self.data, split).inputs
+        if not _are_pictures(inputs):
+            return
+        predictions = read(run.table_file("predictions"))
+        wrong = predictions[~predictions["correct"]].nlargest(NUM_IMAGES, "confidence", keep="first")
+        if len(wrong):
+            from cnnrun.plots.samples import mistake_captions
+
+            title = f"Most confident mistakes on {split}"
+            pictures = inputs.numpy()[wrong.index]
+            run.write_figure("mistakes", draw("samples", pictures, mistake_captions(wrong), title))
+
+    def _targets(self, split: str) -> Tensor:
+        targets: Tensor = getattr(self.data, split).targets
+        return targets
+
+    def _names(self, targets: Tensor) -> list[str]:
+        return [self.data.class_names[target] for target in targets.tolist()]
+
+
+def _are_pictures(inputs: Tensor) -> bool:
+    return inputs.ndim == 4 and inputs.shape[1] in (1, 3)
