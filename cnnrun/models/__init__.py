@@ -5,4 +5,5 @@ MODELS = {
     "cnn": "cnnrun.models.cnn:CNN",
     "resnet": "cnnrun.models.resnet:ResNet",
     "energy_reference": "cnnrun.models.energy_reference:EnergyReference",
+    "temporal": "cnnrun.models.temporal:Temporal",
 }

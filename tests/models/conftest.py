@@ -1,6 +1,7 @@
 """Builds models from the options in conf/model, as the command line does but without Hydra."""
 
 import importlib
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,20 @@ OPTIONS = Path(__file__).parents[2] / "conf" / "model"
 
 @pytest.fixture
 def build() -> Callable[..., nn.Module]:
-    """build(option, input_shape, num_outputs=10, **changed settings): the model, always with the same weights."""
+    """build(option, input_shape, num_outputs=10, num_targets=1, **changed settings): always with the same weights."""
 
-    def build_option(option: str, input_shape: tuple[int, ...], num_outputs: int = 10, **changes: Any) -> nn.Module:
+    def build_option(
+        option: str, input_shape: tuple[int, ...], num_outputs: int = 10, num_targets: int = 1, **changes: Any
+    ) -> nn.Module:
         settings = yaml.safe_load((OPTIONS / f"{option}.yaml").read_text())
         module, _, name = MODELS[settings.pop("name")].partition(":")
         unknown = changes.keys() - settings.keys()
         assert not unknown, unknown
         torch.manual_seed(0)
-        return getattr(importlib.import_module(module), name)(input_shape, num_outputs, **settings | changes)
+        model = getattr(importlib.import_module(module), name)
+        if "num_targets" in inspect.signature(model).parameters:
+            settings["num_targets"] = num_targets
+        return model(input_shape, num_outputs, **settings | changes)
 
     return build_option
 

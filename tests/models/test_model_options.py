@@ -9,7 +9,7 @@ from torch import nn
 from cnnrun.errors import ConfigError
 
 OPTIONS = sorted(path.stem for path in (Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))
-SERIES = {"cnn1d", "energy_reference"}
+SERIES = {"cnn1d", "energy_reference", "temporal"}
 LARGE = {"resnet18_cifar", "resnet32", "resnet34", "resnet50"}
 
 
@@ -49,7 +49,8 @@ def test_an_option_trains_on_samples_of_any_dimensions_or_refuses_small_ones(bui
 def test_an_option_has_a_sequence_of_named_features_and_a_head_without_shared_activations(build, option):
     with torch.device("meta"):
         model = build(option, shape_for(option), num_outputs=7)
-    assert [name for name, _ in model.named_children()] == ["features", "head"]
+    children = [name for name, _ in model.named_children()]
+    assert children == ["features", "head", *(["skip"] if option == "temporal" else [])]
     assert isinstance(model.features, nn.Sequential)
     assert not any(name.isdigit() for name, _ in model.features.named_children())
     assert not any(getattr(module, "inplace", False) for module in model.modules())
