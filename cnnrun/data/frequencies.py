@@ -1,0 +1,106 @@
+"""The step between timestamps: inferred from them, or given and checked."""
+
+import re
+
+import numpy as np
+import pandas as pd
+from pandas.tseries.frequencies import to_offset
+from pandas.tseries.offsets import BaseOffset
+
+from cnnrun.errors import ConfigError, DataError
+
+MICROSECONDS = {"D": 86_400_000_000, "h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000}
+DAY = MICROSECONDS["D"]
+OLD_NAMES = {"H": "h", "T": "min", "S": "s", "M": "ME", "Q": "QE", "Y": "YE", "A": "YE"}
+"""What older versions of pandas called them."""
+MONTHS = {(28, 31): 1, (59, 62): 2, (89, 92): 3, (120, 123): 4, (181, 184): 6, (365, 366): 12}
+"""Steps in days that are so many months."""
+LEAST_SHARE = 0.5
+"""Of the steps that must be the most common one before it is taken for the frequency."""
+
+
+def offset_of(frequency: str) -> BaseOffset:
+    """Raises: ConfigError: if it names no step forward."""
+    found = re.fullmatch(r"(\d*)([A-Za-z]+)(-[A-Z]{3})?", frequency.strip())
+    name = found[1] + OLD_NAMES.get(found[2], found[2]) + (found[3] or "") if found else frequency
+    try:
+        offset = to_offset(name)
+    except ValueError:
+        offset = None
+    if offset is None or offset.n < 1:
+        raise ConfigError(f"dataset.frequency={frequency} is no step, such as h, 15min, D, B, W-SUN or MS")
+    return offset
+
+
+def fixed_step(offset: BaseOffset) -> int | None:
+    """Microseconds of a step that always has the same length; None for months and business days."""
+    if isinstance(offset, pd.offsets.Day):
+        return offset.n * DAY
+    if isinstance(offset, pd.offsets.Week):
+        return offset.n * 7 * DAY
+    return pd.Timedelta(offset) // pd.Timedelta(1, "us") if isinstance(offset, pd.offsets.Tick) else None
+
+
+def infer_frequency(stamps: pd.DatetimeIndex, name: str) -> str:
+    """The pandas alias of the most common step, of which all others must be multiples: those are gaps.
+
+    Args:
+        stamps: at least one, naive, rising, no two equal. name: what messages call the file.
+    Raises:
+        DataError: naming the two most common steps.
+    """
+    if len(stamps) < 2:
+        raise DataError(f"{name} has one timestamp; set dataset.frequency")
+    steps, counts = np.unique(np.diff(stamps.as_unit("us").asi8), return_counts=True)
+    common = int(steps[counts.argmax()])
+    calendar = _in_months(stamps, steps, common) or _in_business_days(stamps, common)
+    if calendar:
+        return calendar
+    regular = not (steps % common).any()
+    if not regular or counts.max() < LEAST_SHARE * counts.sum() or steps @ counts > counts.sum() * common / LEAST_SHARE:
+        order = np.argsort(-counts, kind="stable")[:2]
+        named = " and ".join(f"{alias(int(steps[i]))} ({counts[i]:,} times)" for i in order)
+        raise DataError(
+            f"{name}: its frequency cannot be inferred, the most common steps between rows are {named}; "
+            "set dataset.frequency, or make the rows equally spaced"
+        )
+    if common == 7 * DAY:
+        return f"W-{stamps[0]:%a}".upper()
+    return alias(common)
+
+
+def alias(step: int) -> str:
+    """`15min` for so many microseconds."""
+    for name, size in MICROSECONDS.items():
+        if step % size == 0:
+            return f"{step // size if step != size else ''}{name}"
+    return f"{step}us"
+
+
+def _in_months(stamps: pd.DatetimeIndex, steps: np.ndarray, common: int) -> str | None:
+    """Where all stamps are the first or all the last days of months."""
+    months = next((count for (low, high), count in MONTHS.items() if low <= common / DAY <= high), None)
+    if months is None or (steps % DAY).any() or (steps < 28 * DAY).any():
+        return None
+    if (stamps.day == 1).all():
+        kind = "S"
+    elif stamps.is_month_end.all():
+        kind = "E"
+    else:
+        return None
+    number = stamps.year * 12 + stamps.month
+    if ((number - number[0]) % months).any():
+        return None
+    if months == 12:
+        return f"Y{kind}-{stamps[0]:%b}".upper()
+    if months == 3:
+        return f"Q{kind}-{stamps[0]:%b}".upper()
+    return f"{months if months > 1 else ''}M{kind}"
+
+
+def _in_business_days(stamps: pd.DatetimeIndex, common: int) -> str | None:
+    """Where days are missing at weekends, at all of them, and as a rule only there."""
+    if common != DAY or (stamps.day_of_week > 4).any() or (np.diff(stamps.asi8) % DAY).any():
+        return None
+    expected = len(pd.bdate_range(stamps[0], stamps[-1]))
+    return "B" if len(stamps) > 5 and len(stamps) >= LEAST_SHARE * expected else None
