@@ -87,7 +87,7 @@ def merge_duplicates(rows: Rows, policy: Duplicates) -> tuple[Rows, list[Repair]
         raise DataError(f"{example} stands there again; set dataset.duplicates to mean, first or last, or take it out")
     if (~again).mean() < LEAST_DISTINCT:
         raise DataError(
-            f"{example} stands there again, and {len(stamps):,} rows have only {(~again).sum():,} different timestamps; "
+            f"{example} stands there again, and {len(stamps):,} rows have only {(~again).sum():,} different stamps; "
             "the time column must hold date and time of day, and each series its own column"
         )
     repair = repair_of_stamps("duplicate timestamps", stamps[again], f"{policy} taken")
