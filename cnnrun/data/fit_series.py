@@ -1,0 +1,110 @@
+"""Split a series, fit on the rows of train what its preparation needs, and cut it into windows."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cnnrun.data.assemble_series import assemble_series
+from cnnrun.data.borders import bounds_of, require_room
+from cnnrun.data.calendar_features import require_varying
+from cnnrun.data.channels import Unscaled, channel_names, fit_scalers, leading_rows
+from cnnrun.data.seasons import season_of
+from cnnrun.data.series_preprocessing import Recipe, SeriesPreprocessing
+from cnnrun.data.windows import SeriesData
+
+if TYPE_CHECKING:
+    from cnnrun.data.series import Series
+
+READS_THE_FUTURE = (
+    "dataset.clean=reference reads the future: values are replaced by the mean of a window that is centred on them, in "
+    "the target that is scored, too; its figures are of a smoothed series, and better than any that can be had in use"
+)
+
+
+def fit_series(
+    series: "Series",
+    num_targets: int,
+    recipe: Recipe,
+    *,
+    unit: str,
+    val: float | str,
+    test: float | str,
+    end: str | None,
+    train_on_val: bool,
+    season: int | None,
+) -> SeriesData:
+    """The windows of train, val and test, with scalers fitted on train.
+
+    Args:
+        series: targets first; rows at its beginning in which a column has no value are left out, and that is noted.
+        num_targets: columns that are forecast.
+        val, test, end, train_on_val: as for `bounds_of`.
+        season: steps, or None to take it from the frequency.
+    Raises:
+        ConfigError: if settings contradict each other or the frequency.
+        DataError: if a split is too short for a window, or train gives nothing to fit on.
+    """
+    recipe.require_sense()
+    begin = leading_rows(series)
+    bounds = bounds_of(series, begin, val=val, test=test, end=end, train_on_val=train_on_val)
+    require_room(bounds, recipe)
+    if series.index is not None:
+        require_varying(series.index, recipe.calendar)
+    series = _until(series, bounds["test"][1])
+    unscaled = Unscaled.of(series, recipe)
+    train = slice(*bounds["train"])
+    season = season or season_of(series.frequency)
+    preprocessing = SeriesPreprocessing(
+        targets=series.names[:num_targets],
+        features=series.names[num_targets:],
+        unit=unit,
+        frequency=series.frequency,
+        timezone=None if series.index is None or series.index.tz is None else str(series.index.tz),
+        recipe=recipe,
+        channels=channel_names(series.names, num_targets, unscaled.known, recipe),
+        scalers=fit_scalers(unscaled.true, series.observed, series.names, num_targets, train, recipe),
+        season=season,
+        mase_scale=tuple(
+            _mase_scale(unscaled.true[train, n], series.observed[train, n], season) for n in range(num_targets)
+        ),
+        train_rows=train.stop,
+        rows=bounds["test"][1],
+        train_end=None if series.index is None else str(series.index[train.stop - 1]),
+        end=None if series.index is None else str(series.index[-1]),
+    )
+    return assemble_series(
+        series,
+        preprocessing,
+        bounds,
+        warnings=[READS_THE_FUTURE] if recipe.clean == "reference" else [],
+        notes=list(_notes(series, begin, train_on_val)),
+        unscaled=unscaled,
+    )
+
+
+def _notes(series: "Series", begin: int, train_on_val: bool) -> Iterator[str]:
+    if begin:
+        late = [
+            name for name, first in zip(series.names, np.isnan(series.values[:begin]).any(axis=0), strict=True) if first
+        ]
+        yield f"train begins at row {begin:,}, for {', '.join(late)} has no value before"
+    if train_on_val:
+        yield "train goes on to the end of val (dataset.train_on_val): figures on val are of rows that were trained on"
+
+
+def _until(series: "Series", stop: int) -> "Series":
+    """The series without the rows from `stop` on."""
+    if stop == len(series.values):
+        return series
+    index = None if series.index is None else series.index[:stop]
+    return dataclasses.replace(series, values=series.values[:stop], observed=series.observed[:stop], index=index)
+
+
+def _mase_scale(values: np.ndarray, observed: np.ndarray, season: int) -> float | None:
+    """Mean absolute seasonal difference of what was observed; None where there is none, or it is 0."""
+    known = np.where(observed, values, np.nan)
+    changes = np.abs(known[season:] - known[:-season])
+    changes = changes[np.isfinite(changes)]
+    return float(changes.mean()) or None if len(changes) else None
