@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor
 
+from cnnrun.data.series_preprocessing import ForecastTarget
 from cnnrun.errors import ConfigError
 from cnnrun.tasks.forecast_losses import LossName, forecast_loss
 from cnnrun.values import Fraction
@@ -42,13 +43,14 @@ class Forecasting:
 
     def __init__(
         self,
-        forecast: Any,
+        forecast: ForecastTarget,
         *,
         monitor: Literal["mae", "rmse", "loss"],
         loss: LossName,
         huber_delta: PositiveFloat,
         quantiles: list[Fraction],
         ridge_lags: PositiveInt | None,
+        ridge_from_last: bool,
     ) -> None:
         """Args: forecast: names, horizon, unit and scale of the targets.
 
@@ -65,7 +67,7 @@ class Forecasting:
         a run."""
         self._loss: LossName = loss
         self._huber_delta = huber_delta
-        self._ridge_lags = ridge_lags
+        self._ridge = {"ridge_lags": ridge_lags, "from_last": ridge_from_last}
 
     def to(self, device: torch.device) -> Self:
         """The loss keeps nothing on a device."""

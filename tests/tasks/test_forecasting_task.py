@@ -16,6 +16,7 @@ DEFAULTS = {
     "huber_delta": 1.0,
     "quantiles": [0.05, 0.5, 0.95],
     "ridge_lags": None,
+    "ridge_from_last": False,
 }
 
 
