@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from cnnrun import console, experiment, provenance
 from cnnrun.config import Invocation
@@ -12,10 +11,10 @@ from cnnrun.data.splits import Data
 from cnnrun.errors import ConfigError, DataError
 from cnnrun.experiment import Experiment
 from cnnrun.run import Run
+from cnnrun.saving import Checkpoint, restore_best
 from cnnrun.tables import HISTORY
 from cnnrun.training import checkpoints, distributed
 from cnnrun.training.fit import Fit
-from cnnrun.training.state import State
 
 EXACT = ("versions", "machine", "device", "precision", "threads", "processes")
 """Entries of run.json that must be as they were for a resumed run to end with the same bytes."""
@@ -67,7 +66,8 @@ def resumed_run(config: dict[str, Any], parts: Experiment, fit: Fit) -> Run | No
     facts = facts_of(parts)
     if doubt := run.doubt(facts["data"]["fingerprint"]):
         raise DataError(doubt)
-    if last := distributed.on_first(lambda: _read_last(run)):
+    last = distributed.on_first(lambda: _read_last(run))
+    if last:
         fit.state.load(*last)
     done = fit.state.progress.epoch
     if config["epochs"] < done:
@@ -78,7 +78,8 @@ def resumed_run(config: dict[str, Any], parts: Experiment, fit: Fit) -> Run | No
         if distributed.is_first():
             _show_finished(run, _enough(fit) or reason)
         return None
-    distributed.on_first(lambda: _restore_best(run, fit))
+    if last:
+        distributed.on_first(lambda: restore_best(run, fit, last))
     run.write_rows(HISTORY, fit.state.progress.history)
     differences = _differences(run, config, facts, fit)
     if distributed.is_first():
@@ -93,7 +94,7 @@ def resumed_run(config: dict[str, Any], parts: Experiment, fit: Fit) -> Run | No
     return run
 
 
-def _read_last(run: Run) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None:
+def _read_last(run: Run) -> Checkpoint | None:
     """The checkpoint `last`; None where a run ended before it had one, so that it starts from the beginning.
 
     Raises:
@@ -108,39 +109,6 @@ def _read_last(run: Run) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] 
             "train again, into a new folder"
         )
     return None
-
-
-def _restore_best(run: Run, fit: Fit) -> None:
-    """Let `best` hold what `last` calls the best, also where the run ended before it was written.
-
-    Right after the best epoch its weights are those of `last`.
-
-    Raises:
-        DataError: if it holds something else, and the weights are gone.
-    """
-    progress = fit.state.progress
-    if not progress.best_epoch:
-        return
-    if progress.best_epoch == progress.epoch == len(progress.history) and not progress.step:
-        save_best(run, fit.state)
-        return
-    if not run.has_checkpoint("best"):
-        raise DataError(f"{run.checkpoint('best')} is gone, and with it the best epoch; train again, into a new folder")
-    _, values = checkpoints.read(run.checkpoint("best"))
-    there = values.get("epoch"), values.get("val", {}).get(fit.task.monitor)
-    if there != (progress.best_epoch, progress.best):
-        raise DataError(
-            f"{run.checkpoint('best')} is of epoch {there[0]} (val/{fit.task.monitor} {there[1]}), but 'last' says "
-            f"that epoch {progress.best_epoch} was the best ({progress.best}), whose weights are gone; "
-            "train again, into a new folder"
-        )
-
-
-def save_best(run: Run, state: State) -> None:
-    """Write the checkpoint `best`, right after the epoch that is the best."""
-    row = state.progress.history[-1]
-    val = {name.removeprefix("val/"): value for name, value in row.items() if name.startswith("val/")}
-    run.save_checkpoint("best", {"model": dict(state.judged.state_dict())}, {"epoch": state.progress.epoch, "val": val})
 
 
 def _differences(run: Run, config: dict[str, Any], facts: dict[str, Any], fit: Fit) -> list[str]:

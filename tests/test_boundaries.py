@@ -12,6 +12,7 @@ LAYERS = [
     {"cli"},
     {"commands", "completion", "usage"},
     {"opening", "report"},
+    {"saving"},
     {"experiment", "sweeps"},
     {"config", "console"},
     {"run", "plots", "settings"},

@@ -12,6 +12,7 @@ from cnnrun.experiment import Experiment
 from cnnrun.report import Outputs, outputs_of, report_of
 from cnnrun.report.drawing import draw_training
 from cnnrun.run import Run
+from cnnrun.saving import Saving
 from cnnrun.settings import TrainSettings
 from cnnrun.signals import Signals
 from cnnrun.tables import HISTORY, LAYERS, RESULTS
@@ -54,7 +55,8 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
 
 
 def _train(run: Run, fit: Fit, signals: Signals) -> None:
-    """Train to the end; after each epoch the history and the checkpoints are on the disk."""
+    """Train to the end, with the history and the checkpoints on the disk."""
+    saving = Saving(run, fit)
     with _display(fit) as display:
         for record in fit.run(signals):
             match record:
@@ -62,11 +64,11 @@ def _train(run: Run, fit: Fit, signals: Signals) -> None:
                     if display:
                         display.step(record)
                 case Epoch():
-                    _save_epoch(run, fit, record)
+                    saving.epoch(record)
                     if display:
                         display.epoch(record)
                 case Stopped():
-                    _save_last(run, fit)
+                    saving.now()
                     raise Interrupted(f"stopped in epoch {record.epoch} after step {record.step}", signals.number)
 
 
@@ -77,22 +79,6 @@ def _display(fit: Fit) -> AbstractContextManager[console.Display | None]:
     progress = fit.state.progress
     best = None if progress.best is None else (progress.best, progress.best_epoch)
     return console.Display(fit.plan.epochs, f"val/{fit.task.monitor}", best)
-
-
-def _save_epoch(run: Run, fit: Fit, epoch: Epoch) -> None:
-    """Save `last` first: a run that ends before the others are written finds in it what they hold."""
-    _save_last(run, fit)
-    if epoch.is_best:
-        opening.save_best(run, fit.state)
-    run.write_rows(HISTORY, fit.state.progress.history)
-    monitor = f"val/{fit.task.monitor}"
-    run.log(f"epoch {epoch.number}: train/loss {epoch.train['loss']:.4g}, {monitor} {epoch.row()[monitor]:.4g}")
-    if epoch.stop:
-        run.log(epoch.stop)
-
-
-def _save_last(run: Run, fit: Fit) -> None:
-    run.save_checkpoint("last", fit.state.tensors(), fit.state.values())
 
 
 def _keep_evidence(run: Run, fit: Fit) -> str:

@@ -17,9 +17,10 @@ from measuring import compared_arguments, machine, unpacked_mnist
 from ours import train
 
 from cnnrun import experiment
-from cnnrun.commands.train import _display, _save_epoch
+from cnnrun.commands.train import _display
 from cnnrun.report import outputs_of
 from cnnrun.run import Run
+from cnnrun.saving import Saving
 from cnnrun.training.device import prepare, resolve_device
 from cnnrun.training.fit import Fit
 from cnnrun.training.records import Epoch, Step
@@ -34,14 +35,14 @@ def bare_epoch(steps: Any, images: int) -> float:
     return time.perf_counter() - began
 
 
-def our_epoch(records: Any, run: Run, fit: Fit, display: Any) -> float:
+def our_epoch(records: Any, saving: Saving, fit: Fit, display: Any) -> float:
     """Seconds of an epoch without its validation, as `cnnrun train` spends them."""
     began = time.perf_counter()
     for record in records:
         if isinstance(record, Step):
             display.step(record)
         if isinstance(record, Epoch):
-            _save_epoch(run, fit, record)
+            saving.epoch(record)
             display.epoch(record)
             validation = record.seconds - fit.train.num_samples / record.samples_per_second
             return time.perf_counter() - began - validation
@@ -66,9 +67,10 @@ def main() -> None:
             fit = experiment.prepare_training(run.config | {"epochs": 1000, "batch_size": batch_size}, parts)
             steps = bare.train(model, data["train"], batch_size, optimizer, None, torch.channels_last, bf16)
             records = fit.run(lambda: False)
+            saving = Saving(run, fit)
             with _display(fit) as display:
                 pairs = [
-                    (bare_epoch(steps, fit.train.num_samples), our_epoch(records, run, fit, display))
+                    (bare_epoch(steps, fit.train.num_samples), our_epoch(records, saving, fit, display))
                     for _ in range(arguments.rounds + 1)
                 ]
             tell(f"training, batch {batch_size}", pairs[1:])

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from cnnrun import saving
 from cnnrun.cli import main
 from cnnrun.errors import NotWritten
 from cnnrun.run import Run
 from cnnrun.tables import HISTORY
 from cnnrun.training import checkpoints
+from cnnrun.training.fit import Fit
 
 QUICK = [
     *("dataset.limit=200", "model=mlp", "model.hidden=[16]", "batch_size=8", "optimizer.lr=0.01", "threads=1"),
@@ -23,6 +25,7 @@ WEIGHTS = [f"checkpoints/{name}/model.safetensors" for name in ("best", "last")]
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(saving, "SECONDS_BETWEEN", 0.0)
     return tmp_path
 
 
@@ -89,6 +92,30 @@ def test_a_run_that_ended_before_best_was_written_takes_it_from_last(here, monke
     assert_same_end(whole)
     assert main(["train", "resume=other", "max_seconds=0.0001"]) == 0
     assert_told_of_one_training(Run.open("other"))
+
+
+@pytest.mark.parametrize("dies_in", [("last", 1), ("best", 1), ("last", 2)])
+def test_short_epochs_are_saved_together_and_a_run_that_dies_meanwhile_loses_nothing(here, monkeypatch, dies_in):
+    """The best of the three epochs is the first, so its weights are not those of `last`."""
+    monkeypatch.setattr(saving, "SECONDS_BETWEEN", 1000.0)
+    monkeypatch.setattr(Fit, "_judge", first_is_best)
+    whole = train("epochs=3").path.rename("whole")
+    assert checkpoints.read(here / "whole/checkpoints/best")[1]["epoch"] == 1
+    assert not (here / "whole/checkpoints/last/best.safetensors").exists()
+    with monkeypatch.context() as patch:
+        die_in_checkpoint(patch, dies_in[0], SystemExit, number=dies_in[1])
+        with suppress(SystemExit):
+            train("epochs=3")
+    assert main(["train", "resume=run"]) == 0
+    assert_same_end(whole)
+
+
+def first_is_best(fit, monitor):
+    progress = fit.state.progress
+    if progress.best is not None:
+        return False
+    progress.best, progress.best_epoch = monitor, progress.epoch + 1
+    return True
 
 
 def test_a_best_that_is_ahead_of_last_is_not_judged(here, monkeypatch):
