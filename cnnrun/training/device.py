@@ -117,7 +117,9 @@ def prepare(device: torch.device, *, reproducibility: str, threads: int | None) 
     keep_freed_memory()
     exact = reproducibility == "exact"
     # On a CPU the same seed gives the same bytes in any case, and some layers would refuse to train.
-    torch.use_deterministic_algorithms(exact and device.type == "cuda")
+    deterministic = exact and device.type == "cuda"
+    if torch.are_deterministic_algorithms_enabled() != deterministic:  # setting it imports the compiler
+        torch.use_deterministic_algorithms(deterministic)
     if device.type != "cuda":
         return
     torch.cuda.set_device(device)

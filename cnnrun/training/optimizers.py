@@ -1,6 +1,8 @@
 """torch's optimizers as small typed functions, fused wherever that is known to work; a schedule multiplies their lr."""
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Annotated
 
 import torch
@@ -13,6 +15,10 @@ from cnnrun.values import Probability
 
 Betas = Annotated[list[Probability], Field(min_length=2, max_length=2)]
 """How slowly the means of the gradient and of its square forget."""
+
+
+DECORATED = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+"""Methods of torch's optimizers, beside `step`, that would import the compiler."""
 
 
 def sgd(
@@ -31,7 +37,7 @@ def sgd(
         )
     parameters = list(parameters)
     fused = _can_fuse(parameters)
-    return SGD(parameters, lr, momentum, weight_decay=weight_decay, nesterov=nesterov, fused=fused)
+    return eager(SGD)(parameters, lr, momentum, weight_decay=weight_decay, nesterov=nesterov, fused=fused)
 
 
 def adam(
@@ -40,7 +46,7 @@ def adam(
     """Its weight decay is a term of the loss (L2), as in the original; `adamw` decays the weights themselves."""
     parameters = list(parameters)
     beta1, beta2 = betas
-    return Adam(parameters, lr, (beta1, beta2), eps, weight_decay, fused=_can_fuse(parameters))
+    return eager(Adam)(parameters, lr, (beta1, beta2), eps, weight_decay, fused=_can_fuse(parameters))
 
 
 def adamw(
@@ -48,7 +54,7 @@ def adamw(
 ) -> Optimizer:
     parameters = list(parameters)
     beta1, beta2 = betas
-    return AdamW(parameters, lr, (beta1, beta2), eps, weight_decay, fused=_can_fuse(parameters))
+    return eager(AdamW)(parameters, lr, (beta1, beta2), eps, weight_decay, fused=_can_fuse(parameters))
 
 
 def rmsprop(
@@ -61,7 +67,17 @@ def rmsprop(
     weight_decay: NonNegativeFloat,
 ) -> Optimizer:
     """torch has no fused one."""
-    return RMSprop(list(parameters), lr, alpha, eps, weight_decay, momentum)
+    return eager(RMSprop)(list(parameters), lr, alpha, eps, weight_decay, momentum)
+
+
+@cache
+def eager(kind: type[Optimizer]) -> Callable[..., Optimizer]:
+    """The optimizer without torch's decorators, which only matter to a compiler and import all of it at the first call.
+
+    That takes as long as torch itself, most of the time of a small run. Nothing here compiles an optimizer.
+    """
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in DECORATED}
+    return type(kind.__name__, (kind,), methods | {"step": torch.no_grad()(inspect.unwrap(kind.step))})
 
 
 def _can_fuse(parameters: list[Tensor]) -> bool:

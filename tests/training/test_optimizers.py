@@ -1,5 +1,8 @@
 """Two steps of each optimizer against its written formula: pytest tests/training/test_optimizers.py"""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -108,3 +111,30 @@ def test_betas_are_two_numbers_below_1(betas):
     assert TypeAdapter(Betas).validate_python([0.0, 0.999], strict=True) == [0.0, 0.999]
     with pytest.raises(ValidationError):
         TypeAdapter(Betas).validate_python(betas, strict=True)
+
+
+TORCHS = [(adam, torch.optim.Adam), (adamw, torch.optim.AdamW)]
+
+
+@pytest.mark.parametrize(("build", "theirs"), TORCHS, ids=["adam", "adamw"])
+def test_an_optimizer_without_the_compiler_does_the_same_as_torchs_own(build, theirs):
+    ours = two_steps(build, lr=0.1, betas=[0.9, 0.999], eps=1e-8, weight_decay=0.01)
+    plain = two_steps(lambda parameters: theirs(parameters, 0.1, weight_decay=0.01, fused=True))
+    assert torch.equal(ours, plain)
+
+
+TRAINS = """
+import sys, torch
+from cnnrun.training import optimizers
+w = torch.nn.Parameter(torch.ones(3))
+optimizer = optimizers.adam([w], lr=0.1, betas=[0.9, 0.999], eps=1e-8, weight_decay=0.0)
+(w**2).sum().backward()
+optimizer.step()
+optimizer.zero_grad()
+optimizer.load_state_dict(optimizer.state_dict())
+sys.exit("torch._dynamo" in sys.modules)
+"""
+
+
+def test_training_does_not_import_the_compiler():
+    subprocess.run([sys.executable, "-c", TRAINS], check=True, timeout=60)
