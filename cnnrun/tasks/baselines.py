@@ -25,8 +25,8 @@ NAMES = ("naive", "seasonal_naive", "ridge")
 
 PENALTIES = (1.0, 1e2, 1e4, 1e6)
 """Of the sum of squared weights, against a sum of squared errors in standard deviations. The steps are coarse as val
-says little of fine ones; these give 2.85 % / .852 on OPSD (15 past steps), as published, and .3634 / .3910 on ETTh1 (512
-past steps, from_last)."""
+says little of fine ones; these give 2.85 % / .852 on OPSD (15 past steps), as published, and .3634 / .3910 on ETTh1
+(512 past steps, from_last)."""
 
 _CHUNK = 1 << 21
 """Past values at a time: keeps windows that are laid out densely, and so no views any more, at 16 MiB."""
@@ -128,13 +128,12 @@ def fit_ridge(data: "SeriesData", past: Array, lags: int, *, from_last: bool) ->
         raise ConfigError(
             f"task.ridge_lags={lags}: no window of train has so many steps before it that are known; take fewer"
         )
-    best = min(
-        (equations.solved(ridge, penalty) for penalty in PENALTIES), key=lambda it: _error(it[0], past, data.val)
-    )
+    candidates = [equations.solved(ridge, penalty) for penalty in PENALTIES]
+    best = int(np.argmin([_error(candidate, past, data.val) for candidate in candidates]))
     if before_val >= count:
-        return best[0]
+        return candidates[best]
     rest = _Equations.of(ridge, past, data.train, before_val, count)
-    return (equations + rest).solved(ridge, best[1])[0]
+    return (equations + rest).solved(ridge, PENALTIES[best])
 
 
 @dataclass(frozen=True)
