@@ -13,9 +13,9 @@ from cnnrun.errors import DataError
 
 Decimal = Literal["auto", ".", ","]
 
-COMMA = r"[+-]?(?:\d*|[1-9]\d{0,2}(?:\.\d{3})+),\d+(?:[eE][+-]?\d+)?"
+COMMA = r"[+-]?(?:(?:\d*|[1-9]\d{0,2}(?:\.\d{3})+),\d+(?:[eE][+-]?\d+)?|[1-9]\d{0,2}(?:\.\d{3}){2,})"
 POINT = r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?"
-"""A number that a comma divides into whole and fraction, or into thousands; `1,234` is both."""
+"""Numbers of a file with decimal commas, and with commas between thousands; `1,234` may be either."""
 THOUSANDS = {".": r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?", ",": r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d*)?"}
 SPACES = r"(?<=\d)[\s\u00a0\u202f'](?=\d{3})"
 
@@ -64,7 +64,7 @@ def _decimal_of(table: CsvTable, columns: Sequence[Column], frame: pd.DataFrame)
     doubtful: tuple[int, str, str] | None = None
     found: dict[str, tuple[int, str, str]] = {}
     for column in columns:
-        cells = frame[str(column.position)].fillna("").astype(str).str.strip()
+        cells = frame[str(column.position)].fillna("").astype(str).str.strip().str.replace(SPACES, "", regex=True)
         comma, point = (cells.str.fullmatch(pattern).to_numpy(bool) for pattern in (COMMA, POINT))
         for mark, mask in {",": comma & ~point, ".": point & ~comma}.items():
             if mask.any():
@@ -97,14 +97,15 @@ def _has_fractions(frame: pd.DataFrame) -> bool:
 
 def _convert(table: CsvTable, name: str, cells: pd.Series, decimal: str) -> tuple[np.ndarray, int]:
     """(T,) floats, and how many had marks between thousands."""
-    stripped = cells.astype(str).str.strip().where(cells.notna())
+    stripped = cells.astype(str).str.strip()
+    filled = (cells.notna() & (stripped != "")).to_numpy(bool)
     joined = stripped.str.replace(SPACES, "", regex=True)
-    grouped = joined.str.fullmatch(THOUSANDS[decimal]).eq(True)
+    grouped = joined.str.fullmatch(THOUSANDS[decimal])
     plain = joined.where(~grouped, joined.str.replace("," if decimal == "." else ".", "", regex=False))
     if decimal == ",":
-        plain = plain.where(~plain.str.contains(".", regex=False).eq(True), "?").str.replace(",", ".", regex=False)
+        plain = plain.where(~plain.str.contains(".", regex=False), "?").str.replace(",", ".", regex=False)
     numbers = pd.to_numeric(plain, errors="coerce").to_numpy(float)
-    bad = np.isnan(numbers) & cells.notna().to_numpy()
+    bad = np.isnan(numbers) & filled
     if bad.any():
         row = int(bad.argmax())
         more = f" (the first of {bad.sum():,} such cells)" if bad.sum() > 1 else ""
@@ -112,7 +113,7 @@ def _convert(table: CsvTable, name: str, cells: pd.Series, decimal: str) -> tupl
             f"{table.place(row, name)}: '{stripped.iloc[row]}' is no number{more}; empty such cells to have them "
             f"filled (dataset.gaps), or see dataset.decimal, which is '{decimal}' here"
         )
-    return numbers, int((grouped | (joined != stripped) & cells.notna()).sum())
+    return numbers, int(((grouped | (joined != stripped)) & filled).sum())
 
 
 def _refuse_infinities(table: CsvTable, columns: Sequence[Column], values: np.ndarray) -> None:

@@ -13,16 +13,23 @@ MICROSECONDS = {"D": 86_400_000_000, "h": 3_600_000_000, "min": 60_000_000, "s":
 DAY = MICROSECONDS["D"]
 OLD_NAMES = {"H": "h", "T": "min", "S": "s", "M": "ME", "Q": "QE", "Y": "YE", "A": "YE"}
 """What older versions of pandas called them."""
+ANCHORS = {"W": "-%a"} | dict.fromkeys(("QS", "QE", "YS", "YE"), "-%b")
 MONTHS = {(28, 31): 1, (59, 62): 2, (89, 92): 3, (120, 123): 4, (181, 184): 6, (365, 366): 12}
 """Steps in days that are so many months."""
 LEAST_SHARE = 0.5
 """Of the steps that must be the most common one before it is taken for the frequency."""
 
 
-def offset_of(frequency: str) -> BaseOffset:
-    """Raises: ConfigError: if it names no step forward."""
+def offset_of(frequency: str, first: pd.Timestamp) -> BaseOffset:
+    """What a frequency stands for; `W`, quarters and years without a day or month take that of the first stamp.
+
+    Raises:
+        ConfigError: if it names no step forward.
+    """
     found = re.fullmatch(r"(\d*)([A-Za-z]+)(-[A-Z]{3})?", frequency.strip())
     name = found[1] + OLD_NAMES.get(found[2], found[2]) + (found[3] or "") if found else frequency
+    if name in ANCHORS:
+        name += f"{first:{ANCHORS[name]}}".upper()
     try:
         offset = to_offset(name)
     except ValueError:
@@ -41,11 +48,12 @@ def fixed_step(offset: BaseOffset) -> int | None:
     return pd.Timedelta(offset) // pd.Timedelta(1, "us") if isinstance(offset, pd.offsets.Tick) else None
 
 
-def infer_frequency(stamps: pd.DatetimeIndex, name: str) -> str:
+def infer_frequency(stamps: pd.DatetimeIndex, name: str, *, aware: bool = False) -> str:
     """The pandas alias of the most common step, of which all others must be multiples: those are gaps.
 
     Args:
         stamps: at least one, naive, rising, no two equal. name: what messages call the file.
+        aware: whether they were taken from stamps with a zone.
     Raises:
         DataError: naming the two most common steps.
     """
@@ -57,12 +65,13 @@ def infer_frequency(stamps: pd.DatetimeIndex, name: str) -> str:
     if calendar:
         return calendar
     regular = not (steps % common).any()
-    if not regular or counts.max() < LEAST_SHARE * counts.sum() or steps @ counts > counts.sum() * common / LEAST_SHARE:
+    if not regular or counts.max() < LEAST_SHARE * counts.sum():
         order = np.argsort(-counts, kind="stable")[:2]
-        named = " and ".join(f"{alias(int(steps[i]))} ({counts[i]:,} times)" for i in order)
+        named = " and ".join(f"{alias(int(steps[i]))} ({counts[i]:,} of {counts.sum():,})" for i in order)
+        zone = ", dataset.timezone where days follow a local clock," if aware else ""
         raise DataError(
             f"{name}: its frequency cannot be inferred, the most common steps between rows are {named}; "
-            "set dataset.frequency, or make the rows equally spaced"
+            f"set dataset.frequency{zone} or make the rows equally spaced"
         )
     if common == 7 * DAY:
         return f"W-{stamps[0]:%a}".upper()

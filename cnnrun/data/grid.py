@@ -23,21 +23,21 @@ class Grid:
     """None where steps differ in length, as months do."""
 
 
-def grid_of(rows: Rows, frequency: str | None, gap_limit: int, gaps: Gaps) -> Grid:
+def grid_of(rows: Rows, frequency: str | None, timezone: tzinfo | None, gap_limit: int, gaps: Gaps) -> Grid:
     """The index that the rows' timestamps belong to.
 
     Hours and minutes are counted in UTC, days and more by the local calendar, where the stamps are aware.
 
     Args:
-        rows: sorted, no two stamps equal.
+        rows: sorted, no two stamps equal. timezone: of naive stamps, which are local then.
     Raises:
         DataError: if the stamps are not equally spaced, not as the frequency says, or have a gap above the limit.
     """
     assert rows.stamps is not None
-    timezone = rows.stamps.tz
+    timezone = rows.stamps.tz or timezone
     clock, local = _clock(rows.stamps)
-    name = frequency or infer_frequency(clock, rows.name)
-    offset = offset_of(name)
+    name = frequency or infer_frequency(clock, rows.name, aware=rows.stamps.tz is not None)
+    offset = offset_of(name, clock[0])
     step = fixed_step(offset)
     positions = _positions(rows, clock, offset, name)
     _refuse_long_gaps(rows, positions, gap_limit, gaps)
@@ -50,10 +50,15 @@ def grid_of(rows: Rows, frequency: str | None, gap_limit: int, gaps: Gaps) -> Gr
 def _clock(stamps: pd.DatetimeIndex) -> tuple[pd.DatetimeIndex, bool]:
     """Naive stamps that are equally spaced if any are, and whether they are local."""
     if stamps.tz is None:
-        return stamps, False
+        return stamps, True
     local, utc = stamps.tz_localize(None), stamps.tz_convert("UTC").tz_localize(None)
-    by_calendar = len(np.unique(local.asi8 % DAY)) == 1 or (not _is_regular(utc) and _is_regular(local))
-    return (local, True) if by_calendar else (utc, False)
+    is_local = at_one_hour(local) or (not _is_regular(utc) and _is_regular(local))
+    return (local, True) if is_local else (utc, False)
+
+
+def at_one_hour(stamps: pd.DatetimeIndex) -> bool:
+    """Whether all have the same time of day, so that they stand for whole days."""
+    return bool((stamps.asi8 % DAY == stamps.asi8[0] % DAY).all())
 
 
 def _is_regular(stamps: pd.DatetimeIndex) -> bool:
@@ -99,9 +104,9 @@ def _refuse_long_gaps(rows: Rows, positions: np.ndarray, limit: int, gaps: Gaps)
         return
     number = int((missing > 0).argmax() if gaps == "error" else missing.argmax())
     remedy = (
-        "set dataset.gaps to forward or interpolate"
+        "dataset.gaps=error; set it to forward or interpolate, or complete the file"
         if gaps == "error"
-        else f"dataset.gap_limit={limit}; raise it, or cut the file there"
+        else f"dataset.gap_limit={limit}; raise it, complete the file, or cut it there"
     )
     raise DataError(
         f"{rows.place(int(rows.rows[number]))}: {missing[number]:,} rows are missing between "

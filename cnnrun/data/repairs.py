@@ -81,15 +81,8 @@ def merge_duplicates(rows: Rows, policy: Duplicates) -> tuple[Rows, list[Repair]
     again = stamps.duplicated()
     if not again.any():
         return rows, []
-    first = int(again.argmax())
-    example = f"{rows.place(int(rows.rows[first]))}: {stamp_text(stamps[first])}"
-    if policy == "error":
-        raise DataError(f"{example} stands there again; set dataset.duplicates to mean, first or last, or take it out")
-    if (~again).mean() < LEAST_DISTINCT:
-        raise DataError(
-            f"{example} stands there again, and {len(stamps):,} rows have only {(~again).sum():,} different stamps; "
-            "the time column must hold date and time of day, and each series its own column"
-        )
+    if policy == "error" or (~again).mean() < LEAST_DISTINCT:
+        raise DataError(_complaint_of_duplicates(rows, stamps, again))
     repair = repair_of_stamps("duplicate timestamps", stamps[again], f"{policy} taken")
     if policy == "last":
         return _take(rows, np.flatnonzero(~stamps.duplicated(keep="last"))), [repair]
@@ -97,6 +90,17 @@ def merge_duplicates(rows: Rows, policy: Duplicates) -> tuple[Rows, list[Repair]
     if policy == "mean":
         kept = replace(kept, values=_means(rows.values, np.cumsum(~again) - 1))
     return kept, [repair]
+
+
+def _complaint_of_duplicates(rows: Rows, stamps: pd.DatetimeIndex, again: np.ndarray) -> str:
+    first = int(again.argmax())
+    example = f"{rows.place(int(rows.rows[first]))}: {stamp_text(stamps[first])} stands there again"
+    if (~again).mean() >= LEAST_DISTINCT:
+        return f"{example}; take it out, or set dataset.duplicates to mean, first or last"
+    return (
+        f"{example}, and {len(stamps):,} rows have only {(~again).sum():,} different timestamps; "
+        "the time column must hold date and time of day, and each series its own column"
+    )
 
 
 def fill_gaps(

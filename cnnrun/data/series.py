@@ -10,9 +10,9 @@ import pandas as pd
 from cnnrun.data.csv_numbers import Column, Decimal, read_numbers
 from cnnrun.data.csv_tables import CsvTable, Separator, open_csv
 from cnnrun.data.daylight_saving import changed_days, localise, looks_like_daylight_saving, zone
-from cnnrun.data.grid import Grid, grid_of
-from cnnrun.data.repairs import Duplicates, Gaps, Repair, Rows, fill_gaps, merge_duplicates, sort
-from cnnrun.data.timestamps import are_dates, parse_stamps
+from cnnrun.data.grid import Grid, at_one_hour, grid_of
+from cnnrun.data.repairs import Duplicates, Gaps, Repair, Rows, fill_gaps, merge_duplicates, repair_of_stamps, sort
+from cnnrun.data.timestamps import are_dates, offsets_differ, parse_stamps
 from cnnrun.errors import ConfigError, DataError
 
 SAMPLED_ROWS = 20
@@ -107,7 +107,8 @@ def _time_column(table: CsvTable, columns: Sequence[str], reading: Reading) -> C
             return Column(name, position)
     raise DataError(
         f"{table.name}: none of its columns holds dates ({', '.join(table.header[:20])}); name one by dataset.time "
-        "and its dataset.date_format, or number the rows by dataset.time=null"
+        f"and say how to read it by dataset.date_format, which is '{reading.date_format}' here, or number the rows by "
+        "dataset.time=null"
     )
 
 
@@ -134,7 +135,8 @@ def _timed(table: CsvTable, time: Column, rows: Rows, reading: Reading) -> Serie
     stamped, repairs = _stamp(table, time, rows, reading)
     in_order, sorting = sort(stamped)
     single, merging = merge_duplicates(in_order, reading.duplicates)
-    grid = grid_of(single, reading.frequency, reading.gap_limit, reading.gaps)
+    timezone = None if reading.timezone is None else zone(reading.timezone)
+    grid = grid_of(single, reading.frequency, timezone, reading.gap_limit, reading.gaps)
     spread = np.full((len(grid.index), rows.values.shape[1]), np.nan)
     spread[grid.positions] = single.values
     missing_rows = np.ones(len(grid.index), bool)
@@ -167,16 +169,21 @@ def _stamp(table: CsvTable, time: Column, rows: Rows, reading: Reading) -> tuple
         repairs.append(Repair("empty rows", "", int(empty.sum()), first, last, "left out"))
     kept = np.flatnonzero(~empty)
     stamps = parse_stamps(texts.iloc[kept], reading.date_format, lambda row: table.place(int(kept[row]), time.name))
-    stamps, zoning = _in_zone(stamps, reading.timezone)
+    stamps, zoning = _in_zone(stamps, texts.iloc[kept], reading.timezone)
     return replace(rows, stamps=stamps, values=rows.values[kept], rows=kept), repairs + zoning
 
 
-def _in_zone(stamps: pd.DatetimeIndex, timezone: str | None) -> tuple[pd.DatetimeIndex, list[Repair]]:
-    if timezone is None:
-        return stamps, []
-    if stamps.tz is None:
+def _in_zone(stamps: pd.DatetimeIndex, texts: pd.Series, timezone: str | None) -> tuple[pd.DatetimeIndex, list[Repair]]:
+    """Local stamps of whole days stay naive: there may be no midnight on the day on which the clock is changed."""
+    if stamps.tz is not None:
+        if timezone is not None:
+            return stamps.tz_convert(zone(timezone)), []
+        if offsets_differ(texts):
+            treatment = "read in UTC; dataset.timezone counts hours and days by a local clock"
+            return stamps, [repair_of_stamps("UTC offsets that differ", stamps, treatment)]
+    elif timezone is not None and not at_one_hour(stamps):
         return localise(stamps, timezone)
-    return stamps.tz_convert(zone(timezone)), []
+    return stamps, []
 
 
 def _clock_changes(in_order: Rows, grid: Grid, missing_rows: np.ndarray, reading: Reading) -> list[Repair]:
@@ -189,6 +196,8 @@ def _clock_changes(in_order: Rows, grid: Grid, missing_rows: np.ndarray, reading
     if grid.index.tz is not None:
         return []
     duplicates = in_order.stamps[in_order.stamps.duplicated()]
+    if not len(duplicates) and not missing_rows.any():
+        return []
     return looks_like_daylight_saving(duplicates, grid.index[missing_rows], grid.index[0], grid.index[-1])
 
 

@@ -6,14 +6,17 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from pandas.tseries.api import guess_datetime_format
 
 from cnnrun.errors import ConfigError, DataError
 
 YEAR_FIRST = re.compile(r"\d{4}([-/. ]\d{1,2}([-/. ]\d{1,2}.*)?)?$|\d{4}[01]\d[0-3]\d([ T].*)?$")
 """ISO 8601 and its near relatives: year, month, day, in this order, always."""
 PARTS = re.compile(r"(\d{1,4})([-/. ])(\d{1,2})\2(\d{4}|\d{2})(?=\D|$)")
-ORDERS = {"4": ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y"), "2": ("%d{0}%m{0}%y", "%m{0}%d{0}%y", "%y{0}%m{0}%d")}
-"""By the digits of the last part."""
+ORDERS = ("%d{0}%m{0}%{1}", "%m{0}%d{0}%{1}")
+YEAR_FIRST_ORDER = "%y-%m-%d"
+"""Of two digits only: nobody writes 17.01.31 or 17/01/31 with the year first."""
+OFFSET = re.compile(r"(?:[zZ]|[+-]\d\d(?::?\d\d)?)$")
 TIMES = (
     "",
     " %H:%M",
@@ -28,6 +31,8 @@ TIMES = (
     " %H:%M:%S%z",
     "T%H:%M:%S%z",
 )
+LEAST_SHARE = 0.5
+"""Of a column's cells that must look like dates before it is taken for the time."""
 EPOCHS: dict[int, Literal["s", "ms"]] = {10: "s", 13: "ms"}
 """Digits of a number of seconds or milliseconds since 1970, in this century, and pandas' unit."""
 
@@ -49,49 +54,58 @@ def parse_stamps(texts: pd.Series, date_format: str, place: Place) -> pd.Datetim
     """
     if date_format != "auto":
         return _given(texts, date_format, place)
-    texts = texts.str.strip()
-    first = texts.iloc[0]
+    first = texts.iloc[0].strip()
     if YEAR_FIRST.match(first):
         stamps = _iso(texts, place)
     elif first.isdigit() and len(first) in EPOCHS:
         numbers = pd.to_numeric(texts, errors="coerce")
         stamps = pd.to_datetime(pd.Index(numbers), unit=EPOCHS[len(first)], utc=True, errors="coerce")
     else:
-        stamps = _by_format(texts, _settled(texts, place))
+        stripped = texts.str.strip()
+        stamps = _by_format(stripped, _settled(stripped, place))
     _refuse_missing(stamps, texts, place, "see dataset.date_format")
     return stamps.as_unit("us")
 
 
 def are_dates(texts: pd.Series, date_format: str) -> bool:
-    """Whether a few cells are dates, in whatever reading; plain numbers are not, but for 20170131."""
-    if texts.empty or texts.str.fullmatch(r"\s*[-+]?\d{1,7}(\.\d*)?\s*|\s*\d{9,}\s*").any():
+    """Whether most of a few cells look like dates; plain numbers do not, but for 20170131."""
+    if texts.empty:
         return False
-    try:
-        parse_stamps(texts, date_format, lambda _: "")
-    except AmbiguousDates:
-        return True
-    except DataError:
+    if date_format != "auto":
+        return bool(_read_as_told(texts, date_format).notna().mean() >= LEAST_SHARE)
+    return sum(map(_is_date, texts.str.strip())) >= LEAST_SHARE * len(texts)
+
+
+def offsets_differ(texts: pd.Series) -> bool:
+    return len({found[0] if (found := OFFSET.search(text)) else "" for text in texts}) > 1
+
+
+def _is_date(text: str) -> bool:
+    if text.replace(".", "", 1).isdigit() and len(text) != 8:
         return False
-    return True
+    return bool(YEAR_FIRST.match(text) or PARTS.match(text)) or _guess(text) is not None
 
 
 def _given(texts: pd.Series, date_format: str, place: Place) -> pd.DatetimeIndex:
-    try:
-        stamps = _read(texts, date_format)
-    except (ValueError, re.error) as error:
-        raise ConfigError(f"dataset.date_format={date_format}: {error}") from error
-    index = pd.DatetimeIndex(stamps)
+    index = pd.DatetimeIndex(_read_as_told(texts, date_format))
     _refuse_missing(index, texts, place, f"it does not fit dataset.date_format={date_format}")
     return index.as_unit("us")
+
+
+def _read_as_told(texts: pd.Series, date_format: str) -> pd.Series:
+    try:
+        return _read(texts, date_format)
+    except (ValueError, re.error) as error:
+        raise ConfigError(f"dataset.date_format={date_format}: {error}") from error
 
 
 def _iso(texts: pd.Series, place: Place) -> pd.DatetimeIndex:
     try:
         stamps = pd.to_datetime(texts, format="ISO8601", errors="coerce")
     except ValueError:  # offsets that differ, or rows with and without one
-        naive = ~texts.str.contains(r"(?:[zZ]|[+-]\d\d:?(?:\d\d)?)$", regex=True)
-        if naive.any():
-            row = int(naive.to_numpy().argmax())
+        naive = [OFFSET.search(text) is None for text in texts]
+        if any(naive):
+            row = naive.index(True)
             raise DataError(
                 f"{place(row)}: '{texts.iloc[row]}' has no UTC offset, and other rows have one; write all alike"
             ) from None
@@ -107,8 +121,8 @@ def _settled(texts: pd.Series, place: Place) -> str:
         return _worded(first, place)
     days = pd.Series(list(dict.fromkeys(text[: _length_of_date(text)] for text in texts)))
     readings = {}
-    for order in ORDERS[str(len(parts[4]))]:
-        date_format = order.format(parts[2])
+    formats = [order.format(parts[2], "y" if len(parts[4]) == 2 else "Y") for order in ORDERS]
+    for date_format in formats + [YEAR_FIRST_ORDER] * (parts[2] == "-" and len(parts[4]) == len(parts[1]) == 2):
         readings[date_format] = pd.to_datetime(days, format=date_format, errors="coerce")
     fitting = [date_format for date_format, reading in readings.items() if reading.notna().all()]
     differ = {name: readings[name] for name in fitting if not readings[name].equals(readings[fitting[0]])}
@@ -145,12 +159,15 @@ def _time_of(text: str) -> str:
 
 def _worded(first: str, place: Place) -> str:
     """The format of a date with the month's name."""
-    from pandas.tseries.api import guess_datetime_format
-
-    guess = guess_datetime_format(first)
-    if guess is None or "%Y" not in guess or not any(code in guess for code in ("%b", "%B")):
+    guess = _guess(first)
+    if guess is None:
         raise DataError(f"{place(0)}: '{first}' is no date; see dataset.date_format")
     return re.split(r"[ T]%[HI]", guess)[0]
+
+
+def _guess(text: str) -> str | None:
+    guess = guess_datetime_format(text)
+    return guess if guess and "%Y" in guess and ("%b" in guess or "%B" in guess) else None
 
 
 def _by_format(texts: pd.Series, date_format: str) -> pd.DatetimeIndex:
