@@ -2,6 +2,7 @@
 
 DATASETS = {
     "digits": "cnnrun.data.digits:digits",
+    "series": "cnnrun.data.forecasting:series",
     "torchvision": "cnnrun.data.torchvision_images:torchvision_images",
 }
 

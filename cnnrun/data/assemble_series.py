@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cnnrun.data.borders import Bounds
 from cnnrun.data.channels import Unscaled, channel_names, channels
-from cnnrun.data.series_preprocessing import SeriesPreprocessing
+from cnnrun.data.series_preprocessing import SeriesPreprocessing, SplitName
 from cnnrun.data.windows import SeriesData, SeriesSplit, StampIds, array_windows, stamps_of, windows
 from cnnrun.errors import DataError
 
@@ -125,7 +125,7 @@ def assemble_series(
     """
     prepared = prepare(series, preprocessing, unscaled)
 
-    def cut(name: str) -> SeriesSplit:
+    def cut(name: SplitName) -> SeriesSplit:
         begin, stop = bounds[name]
         first = max(begin, prepared.first)
         return prepared.cut(name, first, stop - preprocessing.recipe.horizon + 1 - first)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from cnnrun.data.series_preprocessing import Recipe
+from cnnrun.data.series_preprocessing import Recipe, SplitName
 from cnnrun.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from cnnrun.data.series import Series
 
-Bounds = dict[str, tuple[int, int]]
+Bounds = dict[SplitName, tuple[int, int]]
 """First row of each split, and first row behind it."""
 
 
@@ -86,7 +86,8 @@ def require_room(bounds: Bounds, recipe: Recipe) -> None:
             f"the series is too short: train has {stop - begin:,} rows, and its first window takes {needed:,} "
             f"({', '.join(parts)}); reduce one of these, or begin val later"
         )
-    for name in ("val", "test"):
+    splits: tuple[SplitName, ...] = ("val", "test")
+    for name in splits:
         rows = bounds[name][1] - bounds[name][0]
         if rows < recipe.horizon:
             raise DataError(

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnrun.data.assemble_series import assemble_series
-from cnnrun.data.borders import bounds_of, require_room
+from cnnrun.data.borders import Bounds, bounds_of, require_room
 from cnnrun.data.calendar_features import require_varying
 from cnnrun.data.channels import Unscaled, channel_names, fit_scalers, leading_rows
 from cnnrun.data.seasons import season_of
-from cnnrun.data.series_preprocessing import Recipe, SeriesPreprocessing
+from cnnrun.data.series_preprocessing import Recipe, SeriesPreprocessing, SplitName
 from cnnrun.data.windows import SeriesData
 
 if TYPE_CHECKING:
@@ -69,10 +69,8 @@ def fit_series(
         mase_scale=tuple(
             _mase_scale(unscaled.true[train, n], series.observed[train, n], season) for n in range(num_targets)
         ),
-        train_rows=train.stop,
-        rows=bounds["test"][1],
-        train_end=None if series.index is None else str(series.index[train.stop - 1]),
-        end=None if series.index is None else str(series.index[-1]),
+        bounds=bounds,
+        stamps=_stamps(series, bounds),
     )
     return assemble_series(
         series,
@@ -92,6 +90,13 @@ def _notes(series: "Series", begin: int, train_on_val: bool) -> Iterator[str]:
         yield f"train begins at row {begin:,}, for {', '.join(late)} has no value before"
     if train_on_val:
         yield "train goes on to the end of val (dataset.train_on_val): figures on val are of rows that were trained on"
+
+
+def _stamps(series: "Series", bounds: Bounds) -> dict[SplitName, tuple[str, str]] | None:
+    index = series.index
+    if index is None:
+        return None
+    return {name: (str(index[begin]), str(index[stop - 1])) for name, (begin, stop) in bounds.items()}
 
 
 def _until(series: "Series", stop: int) -> "Series":

@@ -2,16 +2,18 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import FiniteFloat, PositiveInt, TypeAdapter, ValidationError
+from pydantic import FiniteFloat, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
 from torch import Tensor
 
 from cnnrun.data.calendar_features import CalendarFeature
 from cnnrun.data.cleaning import Cleaning
 from cnnrun.data.scaling import PositiveFinite, Scale, Scaler
 from cnnrun.errors import ConfigError, DataError
+
+SplitName = Literal["train", "val", "test"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,12 +84,10 @@ class SeriesPreprocessing:
     season: PositiveInt
     mase_scale: tuple[FiniteFloat | None, ...]
     """(M,), None where it is not defined."""
-    train_rows: PositiveInt
-    """First row of the series that is not in train, and `train_end` the stamp of the row before."""
-    rows: PositiveInt
-    """First row that the run has not seen, and `end` the stamp of the row before."""
-    train_end: str | None
-    end: str | None
+    bounds: dict[SplitName, tuple[NonNegativeInt, PositiveInt]]
+    """First row of each split, and first row behind it."""
+    stamps: dict[SplitName, tuple[str, str]] | None
+    """Of the first and the last row of each split."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -136,6 +136,9 @@ class SeriesPreprocessing:
             raise DataError("stored preprocessing, targets: there is none")
         if lacking:
             raise DataError(f"stored preprocessing, scalers: there is none for '{lacking[0]}'")
+        for name, splits in {"bounds": self.bounds, "stamps": self.stamps}.items():
+            if splits is not None and len(splits) < 3:
+                raise DataError(f"stored preprocessing, {name}: one of train, val and test is missing")
         if len(self.mase_scale) != len(self.targets):
             raise DataError(
                 f"stored preprocessing, mase_scale: {len(self.mase_scale)} numbers for {len(self.targets)} targets"

@@ -130,6 +130,32 @@ class SeriesData:
         """M."""
         return len(self.forecast.names)
 
+    @property
+    def trains_on_val(self) -> bool:
+        """Whether val is part of train."""
+        return self.bounds["train"][1] > self.bounds["val"][0]
+
+    def task_facts(self) -> dict[str, Any]:
+        return {"forecast": self.forecast}
+
+    def model_facts(self) -> dict[str, Any]:
+        return {"num_targets": self.num_targets}
+
+    def stored(self) -> dict[str, Any]:
+        return self.preprocessing.to_dict()
+
+    def facts(self) -> dict[str, Any]:
+        """What run.json says of it."""
+        return {
+            "fingerprint": self.fingerprint(),
+            "input_shape": list(self.input_shape),
+            "targets": list(self.forecast.names),
+            "horizon": self.forecast.horizon,
+            "frequency": self.forecast.frequency,
+            "rows": {name: list(rows) for name, rows in self.bounds.items()},
+            "samples": {split.name: len(split) for split in (self.train, self.val, self.test)},
+        }
+
     def stamps(self, split: SeriesSplit) -> "pd.Index":
         """(N,) of the first target steps; row numbers where the series has no stamps."""
         return stamps_of(self.series, split.first, len(split))

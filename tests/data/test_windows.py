@@ -329,7 +329,7 @@ def test_train_may_go_on_to_the_end_of_val():
     values = made().values[:91]
     assert data.preprocessing.scalers["load"].shift == pytest.approx(values[:, 0].mean())
     assert "train goes on to the end of val" in data.notes[0]
-    assert data.preprocessing.train_end == "2020-03-31 00:00:00"
+    assert data.preprocessing.stamps["train"] == ("2020-01-01 00:00:00", "2020-03-31 00:00:00")
 
 
 def test_rows_in_which_a_feature_has_not_begun_are_left_out_of_train_and_that_is_noted():

@@ -1,0 +1,129 @@
+"""The data set `series`: one or several columns of a table, to be forecast from their own past."""
+
+import dataclasses
+from typing import Any
+
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+
+from cnnrun.data.calendar_features import CalendarFeature
+from cnnrun.data.cleaning import Cleaning
+from cnnrun.data.csv_numbers import Decimal
+from cnnrun.data.csv_tables import Separator
+from cnnrun.data.fit_series import fit_series
+from cnnrun.data.repairs import Duplicates, Gaps
+from cnnrun.data.scaling import Scale
+from cnnrun.data.series import Reading, Series
+from cnnrun.data.series_preprocessing import Recipe
+from cnnrun.data.sources import Source, read_source
+from cnnrun.data.windows import SeriesData
+from cnnrun.errors import ConfigError
+from cnnrun.values import Fraction
+
+INTERPOLATED = (
+    "dataset.gaps=interpolate reads the future: a gap that a model sees was filled on the line to the value after it, "
+    "which it may be asked to forecast; dataset.gaps=forward does not"
+)
+
+
+def series(
+    *,
+    source: Source,
+    csv: str | None,
+    time: str | None,
+    target: str | list[str],
+    features: list[str],
+    frequency: str | None,
+    timezone: str | None,
+    unit: str,
+    decimal: Decimal,
+    separator: Separator,
+    date_format: str,
+    duplicates: Duplicates,
+    gaps: Gaps,
+    gap_limit: NonNegativeInt,
+    lookback: PositiveInt,
+    horizon: PositiveInt,
+    val: Fraction | str,
+    test: Fraction | str,
+    end: str | None,
+    train_on_val: bool,
+    clean: Cleaning,
+    clean_window: PositiveInt,
+    clean_threshold: PositiveFloat,
+    scale: Scale,
+    calendar: list[CalendarFeature],
+    holidays: str | None,
+    seasonal_lags: list[PositiveInt],
+    difference: PositiveInt | None,
+    season: PositiveInt | None,
+) -> SeriesData:
+    """Read a series, fit on train what its preparation needs, and cut it into windows; see conf/dataset/energy.yaml.
+
+    Raises:
+        DataError: if the table is missing, broken, or too short.
+        ConfigError: if settings contradict each other or the table.
+    """
+    columns, num_targets = columns_of(target, features)
+    found, warnings = read_source(
+        source,
+        csv,
+        columns=columns,
+        num_targets=num_targets,
+        time=time,
+        frequency=frequency,
+        timezone=timezone,
+        decimal=decimal,
+        separator=separator,
+        date_format=date_format,
+        duplicates=duplicates,
+        gaps=gaps,
+        gap_limit=gap_limit,
+    )
+    recipe = Recipe(
+        lookback=lookback,
+        horizon=horizon,
+        clean=clean,
+        clean_window=clean_window,
+        clean_threshold=clean_threshold,
+        scale=scale,
+        calendar=tuple(calendar),
+        holidays=holidays,
+        seasonal_lags=tuple(seasonal_lags),
+        difference=difference,
+    )
+    data = fit_series(
+        found,
+        num_targets,
+        recipe,
+        unit=unit,
+        val=val,
+        test=test,
+        end=end,
+        train_on_val=train_on_val,
+        season=season,
+    )
+    if gaps == "interpolate" and not found.observed.all():
+        warnings.append(INTERPOLATED)
+    return dataclasses.replace(data, warnings=warnings + data.warnings)
+
+
+def columns_of(target: str | list[str], features: list[str]) -> tuple[list[str], int]:
+    """All columns to read, targets first, and how many those are."""
+    targets = [target] if isinstance(target, str) else target
+    if not targets:
+        raise ConfigError("dataset.target=[]: name the column to forecast")
+    return targets + features, len(targets)
+
+
+def read_more(dataset: dict[str, Any], csv: str) -> Series:
+    """Another table, read as the data set of a run: to forecast from.
+
+    Args:
+        dataset: the settings of the run's data set. csv: the other table.
+    Raises:
+        CnnrunError: as read_series.
+    """
+    columns, _ = columns_of(dataset["target"], dataset["features"])
+    reading = {field.name: dataset[field.name] for field in dataclasses.fields(Reading)}
+    found, _ = read_source("csv", csv, columns=columns, num_targets=0, **reading)
+    return found
