@@ -52,7 +52,7 @@ def fit_series(
     require_room(bounds, recipe)
     if series.index is not None:
         require_varying(series.index, recipe.calendar)
-    series = _until(series, bounds["test"][1])
+    series = until(series, bounds["test"][1])
     unscaled = Unscaled.of(series, recipe)
     train = slice(*bounds["train"])
     season = season or season_of(series.frequency)
@@ -99,7 +99,7 @@ def _stamps(series: "Series", bounds: Bounds) -> dict[SplitName, tuple[str, str]
     return {name: (str(index[begin]), str(index[stop - 1])) for name, (begin, stop) in bounds.items()}
 
 
-def _until(series: "Series", stop: int) -> "Series":
+def until(series: "Series", stop: int) -> "Series":
     """The series without the rows from `stop` on."""
     if stop == len(series.values):
         return series
