@@ -59,7 +59,9 @@ def _holidays():
 def test_german_holidays_their_neighbours_and_bridge_days():
     index = pd.date_range("2016-12-20", "2018-01-03")
     channels = holiday_channels(index, "DE")
-    assert list(channels) == ["holiday", "before_holiday", "after_holiday", "bridge_day", "regional_holiday"]
+    named = ["holiday", "weekend_holiday", "before_holiday", "after_holiday", "bridge_day", "regional_holiday"]
+    assert list(channels) == named
+    assert at(channels, index, "2017-01-01") == {"holiday": 1, "weekend_holiday": 1}
     assert at(channels, index, "2017-12-25") == {"holiday": 1}
     assert at(channels, index, "2017-12-24") == {"before_holiday": 1}
     assert at(channels, index, "2017-12-27") == {"after_holiday": 1}
