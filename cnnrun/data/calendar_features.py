@@ -96,14 +96,12 @@ def _calendar(place: str, years: range) -> "holidays.HolidayBase":
             f"dataset.holidays={place} needs the package holidays: pip install 'cnnrun[holidays]'"
         ) from error
     country, _, subdivision = place.partition("-")
+    known = holidays.list_supported_countries()
+    if country not in known:
+        raise ConfigError(f"dataset.holidays={place}: no such country; give its two letters, for example DE")
     try:
         return holidays.country_holidays(country, subdiv=subdivision or None, years=years)
     except NotImplementedError as error:
-        known = holidays.list_supported_countries()
-        if country not in known:
-            raise ConfigError(
-                f"dataset.holidays={place}: no such country; give its two letters, for example DE"
-            ) from error
         raise ConfigError(
             f"dataset.holidays={place}: {country} has no '{subdivision}' (there are {', '.join(known[country])})"
         ) from error

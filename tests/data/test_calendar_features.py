@@ -102,6 +102,7 @@ def test_every_hour_of_a_local_holiday_is_one():
     ("place", "message"),
     [
         ("XX", "dataset.holidays=XX: no such country"),
+        ("utils", "dataset.holidays=utils: no such country"),
         ("de", "dataset.holidays=de: no such country; give its two letters, for example DE"),
         ("DE-XX", r"dataset.holidays=DE-XX: DE has no 'XX' \(there are BB, BE, BW, "),
     ],
