@@ -14,8 +14,8 @@ from cnnrun.errors import DataError
 Decimal = Literal["auto", ".", ","]
 
 COMMA = r"[+-]?(?:(?:\d*|[1-9]\d{0,2}(?:\.\d{3})+),\d+(?:[eE][+-]?\d+)?|[1-9]\d{0,2}(?:\.\d{3}){2,})"
-POINT = r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?"
-"""Numbers of a file with decimal commas, and with commas between thousands; `1,234` may be either."""
+POINT = r"[+-]?(?:[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?|(?:0|\d{4,})?\.\d+|\d+\.(?!\d{3}$)\d+)"
+"""Numbers with decimal commas, and with points; `1,234` is of either kind, and `1.234` settles nothing."""
 THOUSANDS = {".": r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?", ",": r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d*)?"}
 SPACES = r"(?<=\d)[\s\u00a0\u202f'](?=\d{3})"
 
@@ -77,7 +77,7 @@ def _decimal_of(table: CsvTable, columns: Sequence[Column], frame: pd.DataFrame)
         other_row, _, other = found["."]
         raise DataError(
             f"{table.place(row, name)}: '{text}' has a decimal comma, and '{other}' in line {table.line(other_row)} "
-            "commas between thousands; write all numbers alike"
+            "has none; write all numbers alike"
         )
     if found:
         return "," if "," in found else "."

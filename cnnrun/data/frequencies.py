@@ -13,7 +13,7 @@ MICROSECONDS = {"D": 86_400_000_000, "h": 3_600_000_000, "min": 60_000_000, "s":
 DAY = MICROSECONDS["D"]
 OLD_NAMES = {"H": "h", "T": "min", "S": "s", "M": "ME", "Q": "QE", "Y": "YE", "A": "YE"}
 """What older versions of pandas called them."""
-ANCHORS = {"W": "-%a"} | dict.fromkeys(("QS", "QE", "YS", "YE"), "-%b")
+ANCHORED = {"W", "QS", "QE", "YS", "YE"}
 MONTHS = {(28, 31): 1, (59, 62): 2, (89, 92): 3, (120, 123): 4, (181, 184): 6, (365, 366): 12}
 """Steps in days that are so many months."""
 LEAST_SHARE = 0.5
@@ -28,8 +28,8 @@ def offset_of(frequency: str, first: pd.Timestamp) -> BaseOffset:
     """
     found = re.fullmatch(r"(\d*)([A-Za-z]+)(-[A-Z]{3})?", frequency.strip())
     name = found[1] + OLD_NAMES.get(found[2], found[2]) + (found[3] or "") if found else frequency
-    if name in ANCHORS:
-        name += f"{first:{ANCHORS[name]}}".upper()
+    if name in ANCHORED:
+        name = anchored(name, first)
     try:
         offset = to_offset(name)
     except ValueError:
@@ -74,7 +74,7 @@ def infer_frequency(stamps: pd.DatetimeIndex, name: str, *, aware: bool = False)
             f"set dataset.frequency{zone} or make the rows equally spaced"
         )
     if common == 7 * DAY:
-        return f"W-{stamps[0]:%a}".upper()
+        return anchored("W", stamps[0])
     return alias(common)
 
 
@@ -84,6 +84,18 @@ def alias(step: int) -> str:
         if step % size == 0:
             return f"{step // size if step != size else ''}{name}"
     return f"{step}us"
+
+
+def anchored(name: str, first: pd.Timestamp) -> str:
+    """`W-SUN`, `QE-DEC`: quarters by the month in which the first of a year begins, or the last one ends."""
+    if name == "W":
+        return f"W-{first:%a}".upper()
+    month = first.month
+    if name == "QS":
+        month = (month - 1) % 3 + 1
+    elif name == "QE":
+        month = (month - 1) % 3 + 10
+    return f"{name}-{first.replace(month=month, day=1):%b}".upper()
 
 
 def _in_months(stamps: pd.DatetimeIndex, steps: np.ndarray, common: int) -> str | None:
@@ -100,10 +112,8 @@ def _in_months(stamps: pd.DatetimeIndex, steps: np.ndarray, common: int) -> str 
     number = stamps.year * 12 + stamps.month
     if ((number - number[0]) % months).any():
         return None
-    if months == 12:
-        return f"Y{kind}-{stamps[0]:%b}".upper()
-    if months == 3:
-        return f"Q{kind}-{stamps[0]:%b}".upper()
+    if months in (3, 12):
+        return anchored(("Q" if months == 3 else "Y") + kind, stamps[0])
     return f"{months if months > 1 else ''}M{kind}"
 
 

@@ -1,10 +1,26 @@
-"""A web server of this machine, for downloads without a network."""
+"""A web server of this machine, for downloads without a network; a CSV that is written, then read."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 import pytest
+
+from cnnrun.data.series import Series, read_series
+
+READING: dict[str, Any] = {
+    "time": "auto",
+    "frequency": None,
+    "timezone": None,
+    "decimal": "auto",
+    "separator": "auto",
+    "date_format": "auto",
+    "duplicates": "mean",
+    "gaps": "forward",
+    "gap_limit": 24,
+}
 
 
 class Server:
@@ -57,3 +73,15 @@ def server() -> Iterator[Server]:
     running = Server()
     yield running
     running.close()
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Callable[..., Series]:
+    """`read(text or bytes, columns=["y"], **settings)` of a file `data.csv`."""
+
+    def write_and_read(content: str | bytes, **settings: Any) -> Series:
+        path = tmp_path / "data.csv"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return read_series(path, **({"columns": ["y"]} | READING | settings))
+
+    return write_and_read
