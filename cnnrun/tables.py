@@ -112,3 +112,117 @@ SWEEP = Table(
     ),
     wide="before these a column a swept setting, after them <split>/<metric> from the job's results",
 )
+
+FORECAST = Table(
+    "forecast",
+    (
+        Column("origin", "stamp, or row number, of the last step before the window"),
+        Column("timestamp", "stamp, or row number, of the step that is forecast"),
+        Column("horizon", "steps after the origin, 1 for the first"),
+        Column("series", "name of the target"),
+        Column("actual", "unit of the data; empty where it was not observed"),
+        Column("forecast", "unit of the data"),
+        Column("low", "unit of the data, lower end of the interval, which holds 90 % unless quantiles say otherwise"),
+        Column("high", "unit of the data, upper end"),
+    ),
+)
+
+BASELINES = Table(
+    "baselines",
+    (
+        Column("forecast", "model, naive, seasonal_naive or ridge"),
+        Column("split", "train, val or test"),
+        Column("metric", "name; in the unit of the data, of several targets with _scaled in scaled units"),
+        Column("value", "the estimate, over all targets and steps"),
+        Column("low", "lower end of the 95 % interval of a moving-block bootstrap; empty where there is none"),
+        Column("high", "upper end"),
+        Column("n", "windows with a target that was observed"),
+    ),
+)
+
+BY_SERIES = Table(
+    "by_series", (Column("series", "name of the target, in whose unit the metrics are"), *BASELINES.columns)
+)
+
+BY_HORIZON = Table(
+    "by_horizon",
+    (
+        Column("horizon", "steps after the origin, 1 for the first"),
+        Column("series", "name of the target; empty for all"),
+        Column("n", "targets that were observed"),
+        Column("mse", "squared unit of the data; of all of several targets in scaled units, as are rmse and mae"),
+        Column("rmse", "unit of the data"),
+        Column("mae", "unit of the data"),
+        Column("mape", "percent; empty where an actual value is 0"),
+        Column("smape", "percent, 0 to 200"),
+        Column("mase", "mae over that of the seasonal naive forecast in train, one season ahead"),
+        Column("baseline_mae", "as mae, of the baseline with the lowest on the split"),
+    ),
+)
+
+BY_TIME = Table(
+    "by_time",
+    (
+        Column("part", "of the time that is forecast: hour, weekday or month"),
+        Column("value", "0 to 23; 0 (Monday) to 6; 1 to 12"),
+        Column("n", "targets that were observed"),
+        Column("mae", "unit of the data; of several targets scaled units"),
+        Column("rmse", "as mae"),
+        Column("bias", "as mae; mean of forecast - actual"),
+    ),
+)
+
+RESIDUALS = Table(
+    "residuals",
+    (
+        Column("series", "name of the target"),
+        Column("statistic", "of the errors (forecast - actual) one step ahead"),
+        Column("value", "bias and deviation in the unit of the data"),
+        Column("note", "what it means"),
+    ),
+)
+
+COMPARISON = Table(
+    "comparison",
+    (
+        Column("baseline", "naive, seasonal_naive or ridge"),
+        Column("statistic", "of the Diebold-Mariano test; below 0 the network is better"),
+        Column("p_value", "two-sided; empty where there are too few windows for a test"),
+        Column("mean_loss_difference", "mae of the network - mae of the baseline; of several targets in scaled units"),
+        Column("n", "windows"),
+    ),
+)
+
+SERIES = Table(
+    "series",
+    (
+        Column("timestamp", "stamp, or row number"),
+        Column("split", "train, val or test; empty for rows before train"),
+        Column("observed", "true or false: whether all targets were"),
+    ),
+    wide="one column a target, then a feature, in its unit; gaps as they were filled",
+)
+
+REPAIRS = Table(
+    "repairs",
+    (
+        Column("kind", "of repair"),
+        Column("column", "name; empty for whole rows"),
+        Column("count", "rows or cells"),
+        Column("first", "stamp or row"),
+        Column("last", "stamp or row"),
+        Column("treatment", "what was done"),
+    ),
+)
+
+BACKTEST = Table(
+    "backtest",
+    (
+        Column("fold", "1 for the first"),
+        Column("train_end", "stamp, or row number, of the last row of train"),
+        Column("begin", "stamp, or row number, of the first target"),
+        Column("end", "stamp, or row number, of the last target"),
+        Column("n", "windows"),
+    ),
+    wide="<metric> of the model, and <metric>/<baseline>",
+)

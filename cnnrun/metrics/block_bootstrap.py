@@ -35,16 +35,12 @@ def resampled(columns: Array, block: int, num_resamples: int = NUM_RESAMPLES, se
     generator = np.random.default_rng(seed)
     until = np.concatenate([np.zeros_like(columns[:1]), columns.cumsum(axis=0)])
     total = np.zeros((num_resamples, *columns.shape[1:]))
-    for length in _lengths(n, block):
-        starts = generator.integers(n - length + 1, size=num_resamples)
-        total += until[starts + length] - until[starts]
-    return total
-
-
-def _lengths(n: int, block: int) -> list[int]:
-    """Of the blocks of a resample, which add up to n; the last may be shorter."""
     full, rest = divmod(n, block)
-    return [block] * full + [rest] * (rest > 0)
+    for length, count in ((block, full), (rest, int(rest > 0))):
+        of_blocks = until[length:] - until[: n + 1 - length]
+        for _ in range(count):
+            total += of_blocks[generator.integers(len(of_blocks), size=num_resamples)]
+    return total
 
 
 def estimate(value: float, values: Array | None, num_blocks: float) -> Estimate:

@@ -1,0 +1,167 @@
+"""Signs that a forecast learned nothing or is no better than a baseline: a sentence each, with its evidence."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnrun.tasks.forecast_scores import MODEL, SplitScores
+from cnnrun.tasks.forecast_tables import MOST_ROWS, stride
+
+if TYPE_CHECKING:
+    from cnnrun.data.series_preprocessing import ForecastTarget
+    from cnnrun.data.windows import SeriesData
+
+Array = NDArray[Any]
+
+CONSTANT_SHARE = 0.01
+"""Forecasts whose variance is below this share of the actual values' are called constant."""
+
+OVERFITTING_RATIO = 1.5
+"""Named where the MAE grows from train to val by this factor more than that of the ridge, which hardly over-fits: it
+tells what is harder about the time of val."""
+
+
+def findings(point: Array, data: "SeriesData") -> list[str]:
+    """Why a run is dead. Args: point: (N, M, H) forecasts of val, in the unit."""
+    broken = int((~np.isfinite(point)).any(axis=(1, 2)).sum())
+    if broken:
+        return [f"forecasts that are no numbers: for {broken:,} of {len(point):,} windows of val"]
+    return [*_constant(point, data), *_no_better_than_the_mean(point, data)]
+
+
+def _constant(point: Array, data: "SeriesData") -> Iterator[str]:
+    names = [
+        name
+        for number, name in enumerate(data.forecast.names)
+        if point[:, number].var() < CONSTANT_SHARE * np.nan_to_num(_variance(data.val.actual[:, number]))
+    ]
+    if names:
+        yield (
+            f"constant forecasts: of {', '.join(names)} those on val vary by less than {CONSTANT_SHARE:.0%} of the "
+            "variance of the actual values"
+        )
+
+
+def _variance(actual: Array) -> float:
+    seen = actual[~np.isnan(actual)]
+    return float(seen.var()) if len(seen) else 0.0
+
+
+def _no_better_than_the_mean(point: Array, data: "SeriesData") -> Iterator[str]:
+    """Compared by squared errors, which the mean makes small."""
+    target = data.forecast
+    begin, stop = data.bounds["train"]
+    observed = data.series.observed[begin:stop, : len(target.names)]
+    mean = np.average(np.where(observed, data.history[begin:stop], 0.0), axis=0, weights=observed)
+    ours = _rmse(point - data.val.actual, target)
+    means = _rmse(mean[:, None] - data.val.actual, target)
+    if ours >= means:
+        yield (
+            f"learned nothing: the RMSE on val, {_amount(ours, target)}, is no better than that of always forecasting "
+            f"the mean of train, {_amount(means, target)}"
+        )
+
+
+def _rmse(errors: Array, target: "ForecastTarget") -> float:
+    scaled = errors / target.scale[:, None] if len(target.names) > 1 else errors
+    return float(np.sqrt(np.mean(np.square(scaled[~np.isnan(scaled)]))))
+
+
+def notes(scores: Mapping[str, SplitScores], data: "SeriesData", table: str) -> list[str]:
+    """What else is worth a sentence.
+
+    Args:
+        scores: of the splits that were judged, by name. table: the split whose forecasts are written.
+    """
+    trained_on_val = data.bounds["train"][1] > data.bounds["val"][0]
+    told = [] if trained_on_val else ["val"]
+    found: list[str] = []
+    for name in (*told, "test"):
+        if name in scores:
+            found += _beside_baselines(scores[name])
+    if {"train", "val"} <= set(scores) and not trained_on_val:
+        found += _overfitting(scores["train"], scores["val"])
+    if trained_on_val:
+        found.append(
+            "the interval of the forecasts comes from errors on val, which was trained on: it is too narrow, unless it "
+            "was taken from another run or is one of quantiles"
+        )
+    found += _undefined(scores)
+    for split in scores.values():
+        found += _left_out(split)
+    return [*found, *_thinned(scores[table])]
+
+
+def _beside_baselines(scores: SplitScores) -> Iterator[str]:
+    """Which baselines win, or that the network's lead may be chance."""
+    ours, target = scores.mae(MODEL), scores.target
+    winners = sorted((name for name in scores.baselines if scores.mae(name) <= ours), key=scores.mae)
+    for name in winners:
+        yield (
+            f"{name} is better than the network on {scores.split}: MAE {_amount(scores.mae(name), target)} against "
+            f"{_amount(ours, target)}{_tested(scores, name)}"
+        )
+    best = scores.best_baseline
+    p = scores.compared(best).p_value
+    if not winners and not p < 0.05:
+        reason = "there are too few windows for a test" if np.isnan(p) else f"Diebold-Mariano p = {p:.2g}"
+        yield (
+            f"whether the network is better than {best} on {scores.split} is not certain: MAE "
+            f"{_amount(ours, target)} against {_amount(scores.mae(best), target)} ({reason})"
+        )
+
+
+def _tested(scores: SplitScores, baseline: str) -> str:
+    p = scores.compared(baseline).p_value
+    return "" if np.isnan(p) else f" (Diebold-Mariano p = {p:.2g})"
+
+
+def _overfitting(train: SplitScores, val: SplitScores) -> Iterator[str]:
+    if not train.mae(MODEL) or not train.mae("ridge"):
+        return
+    ours, ridge = (val.mae(name) / train.mae(name) for name in (MODEL, "ridge"))
+    if ours > OVERFITTING_RATIO * ridge:
+        yield (
+            f"over-fitted: at best, the MAE on val is {ours:.2f} times that on train, and {ridge:.2f} times for ridge; "
+            "more data, a shorter look-back, dropout or weight decay may help"
+        )
+
+
+def _undefined(scores: Mapping[str, SplitScores]) -> Iterator[str]:
+    """A sentence for each metric and reason, whatever the number of splits."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for name, split in scores.items():
+        for undefined in split.undefined().items():
+            reasons.setdefault(undefined, []).append(name)
+    for (metric, reason), splits in reasons.items():
+        yield f"{metric} is left out on {', '.join(splits)}: {reason}"
+
+
+def _left_out(scores: SplitScores) -> Iterator[str]:
+    cells = scores.tallies[MODEL].by_window.cells
+    whole = cells.size * scores.target.horizon
+    if missing := int(whole - cells.sum()):
+        yield f"{missing:,} of {whole:,} target values of {scores.split} were not observed; they count nowhere"
+    if not scores.has_intervals:
+        yield (
+            f"{scores.split} has no 95 % intervals: its {len(cells):,} windows are too few for blocks of {scores.block}"
+        )
+
+
+def _thinned(scores: SplitScores) -> Iterator[str]:
+    cells = scores.tallies[MODEL].by_window.cells
+    windows, targets = cells.shape
+    step = stride((windows, targets, scores.target.horizon))
+    if step > 1:
+        yield (
+            f"the forecast table holds every {step}th window of {scores.split}, {-(-windows // step):,} of "
+            f"{windows:,}: all of them would be more than {MOST_ROWS:,} rows"
+        )
+
+
+def _amount(value: float, target: "ForecastTarget") -> str:
+    """A number with its unit."""
+    unit = "in scaled units" if len(target.names) > 1 else target.unit
+    return f"{value:.4g} {unit}".rstrip()
