@@ -172,7 +172,8 @@ def _decode(name: str, content: bytes) -> tuple[str, list[Repair]]:
         line = content.count(b"\n", 0, error.start) + 1
         text = content.decode("latin-1")
         repairs.append(Repair("not UTF-8", "", 1, f"line {line}", f"line {line}", "read as Latin-1"))
-    if len(text.encode("latin-1", "ignore").translate(None, CONTROL_BYTES)) < len(text.encode("latin-1", "ignore")):
+    plain = text.encode("latin-1", "ignore")
+    if len(plain.translate(None, CONTROL_BYTES)) < len(plain):
         raise DataError(f"{name} is no text file: it holds control characters; dataset.csv names a table in CSV")
     return text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\x1a"), repairs
 

@@ -47,7 +47,7 @@ def localise(stamps: pd.DatetimeIndex, timezone: str) -> tuple[pd.DatetimeIndex,
         repairs.append(
             repair_of_stamps("local times that do not exist", forward[skipped], "read as if the clock had not changed")
         )
-    return (aware[::-1] if falling else aware), repairs
+    return (aware[::-1] if falling else aware).as_unit("us"), repairs
 
 
 def changed_days(index: pd.DatetimeIndex) -> list[Repair]:

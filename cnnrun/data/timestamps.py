@@ -1,6 +1,7 @@
 """Text to timestamps: the format that every row agrees with, and a question back where two readings do."""
 
 import re
+import warnings
 from collections.abc import Callable
 from typing import Literal
 
@@ -100,17 +101,15 @@ def _read_as_told(texts: pd.Series, date_format: str) -> pd.Series:
 
 
 def _iso(texts: pd.Series, place: Place) -> pd.DatetimeIndex:
-    try:
-        stamps = pd.to_datetime(texts, format="ISO8601", errors="coerce")
-    except ValueError:  # offsets that differ, or rows with and without one
+    stamps = pd.DatetimeIndex(_read(texts, "ISO8601"))
+    if stamps.tz is not None:
         naive = [OFFSET.search(text) is None for text in texts]
         if any(naive):
             row = naive.index(True)
             raise DataError(
                 f"{place(row)}: '{texts.iloc[row]}' has no UTC offset, and other rows have one; write all alike"
-            ) from None
-        stamps = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True)
-    return pd.DatetimeIndex(stamps)
+            )
+    return stamps
 
 
 def _settled(texts: pd.Series, place: Place) -> str:
@@ -184,10 +183,13 @@ def _by_format(texts: pd.Series, date_format: str) -> pd.DatetimeIndex:
 
 
 def _read(texts: pd.Series, date_format: str) -> pd.Series:
-    try:
-        return pd.to_datetime(texts, format=date_format, errors="coerce")
-    except ValueError:
-        return pd.to_datetime(texts, format=date_format, errors="coerce", utc=True)
+    """As naive times, or with one offset for all; in UTC where offsets differ."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FutureWarning)  # how pandas 2 tells offsets that differ
+        try:
+            return pd.to_datetime(texts, format=date_format, errors="coerce")
+        except (ValueError, FutureWarning):
+            return pd.to_datetime(texts, format=date_format, errors="coerce", utc=True)
 
 
 def _refuse_missing(stamps: pd.DatetimeIndex, texts: pd.Series, place: Place, remedy: str) -> None:
