@@ -26,8 +26,9 @@ def zone(timezone: str) -> ZoneInfo:
 def localise(stamps: pd.DatetimeIndex, timezone: str) -> tuple[pd.DatetimeIndex, list[Repair]]:
     """(T,) naive local stamps, in the order of the file, to aware ones.
 
-    The hour that comes twice in autumn is told apart by the order of the rows. Where stamps are the ends of intervals,
-    an hour's last one belongs to the clock of the hour: that reading is taken if it leaves fewer stamps over.
+    The hour that comes twice in autumn is told apart by the order of the rows. Stamps may be the beginnings of their
+    intervals or the ends: an hour that ends at 03:00 may exist where one that begins then does not. Of the two
+    readings, that one is taken which leaves fewer stamps that do not exist or come twice.
     """
     zone(timezone)
     falling = (np.diff(stamps.asi8) < 0).mean() > 0.5 if len(stamps) > 1 else False
