@@ -4,12 +4,14 @@ import io
 import textwrap
 import warnings
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
+from PIL import Image
 
 # M. Okabe and K. Ito, "Color Universal Design" (2008): colour-blind readers tell them apart.
 BLUE = "#0072B2"
@@ -79,5 +81,9 @@ def png(figure: Figure) -> bytes:
         # A class name in a script that the font lacks is drawn as boxes; a line for each letter would help nobody.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         # Not savefig, which draws twice.
-        FigureCanvasAgg(figure).print_png(buffer)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+    # Without the alpha of print_png, and packed less tightly: half the time for a file a tenth larger.
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    picture.save(buffer, "png", compress_level=2, dpi=(figure.dpi, figure.dpi))
     return buffer.getvalue()
