@@ -2,9 +2,18 @@
 
 PLOTS = {
     "architecture": "cnnrun.plots.architecture:architecture",
+    "backtest": "cnnrun.plots.forecast_comparison:backtest",
+    "baselines": "cnnrun.plots.forecast_comparison:baselines",
     "calibration": "cnnrun.plots.calibration:calibration",
     "confusion": "cnnrun.plots.confusion:confusion",
     "curves": "cnnrun.plots.curves:curves",
+    "error_by_horizon": "cnnrun.plots.forecast_errors:error_by_horizon",
+    "error_by_time": "cnnrun.plots.forecast_errors:error_by_time",
+    "forecast": "cnnrun.plots.forecast:forecast",
+    "forecast_scatter": "cnnrun.plots.forecast_scatter:forecast_scatter",
+    "forecast_zoom": "cnnrun.plots.forecast:forecast_zoom",
     "per_class": "cnnrun.plots.per_class:per_class",
+    "residuals": "cnnrun.plots.residuals:residuals",
     "samples": "cnnrun.plots.samples:samples",
+    "series": "cnnrun.plots.series:series",
 }
