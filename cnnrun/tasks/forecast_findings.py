@@ -69,11 +69,12 @@ def _rmse(errors: Array, target: "ForecastTarget") -> float:
     return float(np.sqrt(np.mean(np.square(scaled[~np.isnan(scaled)]))))
 
 
-def notes(scores: Mapping[str, SplitScores], data: "SeriesData", table: str) -> list[str]:
+def notes(scores: Mapping[str, SplitScores], data: "SeriesData", table: str, *, has_margins: bool) -> list[str]:
     """What else is worth a sentence.
 
     Args:
         scores: of the splits that were judged, by name. table: the split whose forecasts are written.
+        has_margins: whether the interval of a forecast comes from errors on val.
     """
     trained_on_val = data.bounds["train"][1] > data.bounds["val"][0]
     told = [] if trained_on_val else ["val"]
@@ -83,10 +84,10 @@ def notes(scores: Mapping[str, SplitScores], data: "SeriesData", table: str) -> 
             found += _beside_baselines(scores[name])
     if {"train", "val"} <= set(scores) and not trained_on_val:
         found += _overfitting(scores["train"], scores["val"])
-    if trained_on_val:
+    if trained_on_val and has_margins:
         found.append(
-            "the interval of the forecasts comes from errors on val, which was trained on: it is too narrow, unless it "
-            "was taken from another run or is one of quantiles"
+            "the intervals of the forecasts come from errors on val, which was trained on: they are too narrow; with "
+            "task.loss=quantile they would not be"
         )
     found += _undefined(scores)
     for split in scores.values():
@@ -106,7 +107,7 @@ def _beside_baselines(scores: SplitScores) -> Iterator[str]:
     best = scores.best_baseline
     p = scores.compared(best).p_value
     if not winners and not p < 0.05:
-        reason = "there are too few windows for a test" if np.isnan(p) else f"Diebold-Mariano p = {p:.2g}"
+        reason = "there are too few windows for a test" if np.isnan(p) else f"Diebold-Mariano {_p(p)}"
         yield (
             f"whether the network is better than {best} on {scores.split} is not certain: MAE "
             f"{_amount(ours, target)} against {_amount(scores.mae(best), target)} ({reason})"
@@ -115,7 +116,11 @@ def _beside_baselines(scores: SplitScores) -> Iterator[str]:
 
 def _tested(scores: SplitScores, baseline: str) -> str:
     p = scores.compared(baseline).p_value
-    return "" if np.isnan(p) else f" (Diebold-Mariano p = {p:.2g})"
+    return "" if np.isnan(p) else f" (Diebold-Mariano {_p(p)})"
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
 
 
 def _overfitting(train: SplitScores, val: SplitScores) -> Iterator[str]:
@@ -156,8 +161,8 @@ def _thinned(scores: SplitScores) -> Iterator[str]:
     step = stride((windows, targets, scores.target.horizon))
     if step > 1:
         yield (
-            f"the forecast table holds every {step}th window of {scores.split}, {-(-windows // step):,} of "
-            f"{windows:,}: all of them would be more than {MOST_ROWS:,} rows"
+            f"the forecast table holds one window in {step} of {scores.split}, {-(-windows // step):,} of {windows:,}: "
+            f"all of them would be more than {MOST_ROWS:,} rows"
         )
 
 

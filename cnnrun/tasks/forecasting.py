@@ -195,7 +195,8 @@ class Forecasting:
         """
         from cnnrun.tasks.forecast_findings import notes
 
-        return notes({name: self._scores(outputs, data, name) for name in outputs}, data, split)
+        scores = {name: self._scores(outputs, data, name) for name in outputs}
+        return notes(scores, data, split, has_margins=self.margins is not None)
 
     def _scores(self, outputs: dict[str, Tensor], data: "SeriesData", split: str) -> "SplitScores":
         """Of the network and the baselines; kept, as everything is made of them."""

@@ -6,37 +6,8 @@ import torch
 from sklearn import metrics as oracle
 
 from cnnrun import tables
-from cnnrun.tasks.forecasting import Forecasting
 
-KNOBS = {
-    "monitor": "mae",
-    "loss": "mse",
-    "huber_delta": 1.0,
-    "quantiles": [0.05, 0.5, 0.95],
-    "ridge_lags": None,
-    "ridge_from_last": False,
-}
 SPLITS = ("train", "val", "test")
-
-
-def values(n=400, m=1, seed=0):
-    """A week, noise, and a level that wanders."""
-    generator = np.random.default_rng(seed)
-    week = 10 * np.sin(2 * np.pi * np.arange(n) / 7)[:, None]
-    return 100 + week + generator.normal(size=(n, m)).cumsum(axis=0) * 0.3 + generator.normal(size=(n, m))
-
-
-def judged(data, noise=0.2, seed=0, **knobs):
-    """A task, and outputs that are the targets and some noise."""
-    task = Forecasting(data.forecast, **(KNOBS | knobs))
-    generator = torch.Generator().manual_seed(seed)
-    outputs = {}
-    for name in SPLITS:
-        targets = torch.nan_to_num(getattr(data, name).targets)
-        shifts = torch.tensor([-0.3, 0.0, 0.3]) if task.quantiles else torch.zeros(1)
-        noisy = targets + noise * torch.randn(targets.shape, generator=generator)
-        outputs[name] = (noisy[..., None] + shifts).flatten(1).float()
-    return task, outputs
 
 
 def by_metric(rows, split="test"):
@@ -51,7 +22,7 @@ def in_unit(data, outputs, split):
 
 
 class TestForecasts:
-    def test_they_are_in_the_unit_and_differences_are_undone(self, make_data):
+    def test_they_are_in_the_unit_and_differences_are_undone(self, make_data, values, judged):
         for difference in (None, 7, 1):
             data = make_data(values(m=2), horizon=3, difference=difference)
             task, outputs = judged(data, noise=0.0)
@@ -59,7 +30,7 @@ class TestForecasts:
             np.testing.assert_allclose(forecast.point, data.test.actual, rtol=1e-5)
             assert forecast.low is None
 
-    def test_quantiles_that_cross_are_put_in_order(self, make_data):
+    def test_quantiles_that_cross_are_put_in_order(self, make_data, values, judged):
         data = make_data(values(), horizon=1)
         task, _ = judged(data, loss="quantile")
         forecast = task.forecasts(torch.tensor([[2.0, -1.0, 0.5]]))
@@ -67,7 +38,7 @@ class TestForecasts:
         assert [forecast.low.item(), forecast.point.item(), forecast.high.item()] == pytest.approx(unit)
         assert task.interval_level == pytest.approx(0.9)
 
-    def test_margins_from_val_enclose_nine_tenths_of_val(self, make_data):
+    def test_margins_from_val_enclose_nine_tenths_of_val(self, make_data, values, judged):
         data = make_data(values(1000, 2), horizon=2)
         task, outputs = judged(data)
         task.calibrate(outputs["val"], data.val)
@@ -76,7 +47,7 @@ class TestForecasts:
         inside = (forecast.low <= data.val.actual) & (data.val.actual <= forecast.high)
         assert inside.mean(axis=0) == pytest.approx(np.full((2, 2), 0.9), abs=0.02)
 
-    def test_margins_of_a_run_can_be_given_back(self, make_data):
+    def test_margins_of_a_run_can_be_given_back(self, make_data, values, judged):
         data = make_data(values(), horizon=2)
         task, outputs = judged(data)
         task.calibrate(outputs["val"], data.val)
@@ -84,7 +55,7 @@ class TestForecasts:
         other.margins = np.array(task.margins.tolist())
         assert (other.forecasts(outputs["test"]).low == task.forecasts(outputs["test"]).low).all()
 
-    def test_quantiles_need_no_margins(self, make_data):
+    def test_quantiles_need_no_margins(self, make_data, values, judged):
         data = make_data(values())
         task, outputs = judged(data, loss="quantile")
         task.calibrate(outputs["val"], data.val)
@@ -92,7 +63,7 @@ class TestForecasts:
 
 
 class TestResults:
-    def test_of_one_series_they_are_scikit_learns_in_its_unit(self, make_data):
+    def test_of_one_series_they_are_scikit_learns_in_its_unit(self, make_data, values, judged):
         data = make_data(values(), horizon=2)
         task, outputs = judged(data)
         rows = by_metric(task.results(outputs, data, SPLITS))
@@ -110,7 +81,7 @@ class TestResults:
         }
         assert {name: rows[name]["value"] for name in expected} == pytest.approx(expected)
 
-    def test_they_repeat_what_the_epoch_said(self, make_data):
+    def test_they_repeat_what_the_epoch_said(self, make_data, values, judged):
         for m, suffix in ((1, ""), (3, "_scaled")):
             data = make_data(values(m=m), horizon=2, difference=7)
             task, outputs = judged(data)
@@ -119,7 +90,7 @@ class TestResults:
             for name in ("mae", "rmse"):
                 assert rows[name + suffix]["value"] == pytest.approx(epoch[name], rel=1e-5)
 
-    def test_every_row_has_the_columns_of_the_table_and_holds_its_value(self, make_data):
+    def test_every_row_has_the_columns_of_the_table_and_holds_its_value(self, make_data, values, judged):
         data = make_data(values())
         task, outputs = judged(data)
         task.calibrate(outputs["val"], data.val)
@@ -133,7 +104,7 @@ class TestResults:
             else:
                 assert row["low"] <= row["value"] <= row["high"], row
 
-    def test_several_series_are_scaled_together_and_each_has_rows_in_its_unit(self, make_data):
+    def test_several_series_are_scaled_together_and_each_has_rows_in_its_unit(self, make_data, values, judged):
         given = values(m=3) * np.array([1.0, 1000.0, 0.01])
         data = make_data(given, horizon=2)
         task, outputs = judged(data)
@@ -147,7 +118,7 @@ class TestResults:
             assert rows[f"mae[{name}]"]["value"] == pytest.approx(expected)
             assert rows[f"rmse[{name}]"]["value"] > rows[f"mae[{name}]"]["value"]
 
-    def test_the_baselines_have_rows_of_their_own(self, make_data):
+    def test_the_baselines_have_rows_of_their_own(self, make_data, values, judged):
         data = make_data(values(), horizon=1)
         task, outputs = judged(data)
         rows = by_metric(task.results(outputs, data, ["test"]))
@@ -160,14 +131,14 @@ class TestResults:
             assert rows[f"r2/{name}"]["value"] == pytest.approx(oracle.r2_score(actual, forecast))
         assert rows["mae/ridge"]["value"] < rows["mae/naive"]["value"]
 
-    def test_skill_is_against_the_best_baseline(self, make_data):
+    def test_skill_is_against_the_best_baseline(self, make_data, values, judged):
         data = make_data(values(), horizon=1)
         task, outputs = judged(data)
         rows = by_metric(task.results(outputs, data, ["test"]))
         best = min(rows[f"mae/{name}"]["value"] for name in ("naive", "seasonal_naive", "ridge"))
         assert rows["skill"]["value"] == pytest.approx(1 - rows["mae"]["value"] / best)
 
-    def test_targets_that_were_not_observed_count_nowhere(self, make_data):
+    def test_targets_that_were_not_observed_count_nowhere(self, make_data, values, judged):
         observed = np.ones((400, 1), dtype=bool)
         observed[-20:] = False
         given = values()
@@ -180,7 +151,7 @@ class TestResults:
         after = by_metric(task.results(outputs, data, ["test"]))
         assert after["mae"] == before["mae"]
 
-    def test_a_percentage_of_zero_is_left_out(self, make_data):
+    def test_a_percentage_of_zero_is_left_out(self, make_data, values, judged):
         given = values()
         given[-5] = 0
         data = make_data(given)
@@ -189,7 +160,7 @@ class TestResults:
         assert "mape/ridge" not in by_metric(task.results(outputs, data, ["test"]))
         assert "mape" in by_metric(task.results(outputs, data, ["val"]), "val")
 
-    def test_coverage_is_measured_for_quantiles_and_margins_alike(self, make_data):
+    def test_coverage_is_measured_for_quantiles_and_margins_alike(self, make_data, values, judged):
         data = make_data(values(2000), horizon=1)
         for loss in ("mse", "quantile"):
             task, outputs = judged(data, loss=loss)
@@ -200,12 +171,12 @@ class TestResults:
             assert rows["coverage"]["value"] == pytest.approx(inside.mean())
             assert 0.8 < rows["coverage"]["value"] < 0.97
 
-    def test_without_intervals_there_is_no_coverage(self, make_data):
+    def test_without_intervals_there_is_no_coverage(self, make_data, values, judged):
         data = make_data(values())
         task, outputs = judged(data)
         assert not {"coverage", "interval_level"} & set(by_metric(task.results(outputs, data, ["test"])))
 
-    def test_new_margins_and_new_outputs_are_noticed(self, make_data):
+    def test_new_margins_and_new_outputs_are_noticed(self, make_data, values, judged):
         data = make_data(values())
         task, outputs = judged(data)
         before = by_metric(task.results(outputs, data, ["test"]))
@@ -216,7 +187,7 @@ class TestResults:
         worse = by_metric(task.results({"test": outputs["test"] + 1}, data, ["test"]))
         assert worse["mae"]["value"] > after["mae"]["value"]
 
-    def test_a_split_of_few_windows_has_no_intervals(self, make_data):
+    def test_a_split_of_few_windows_has_no_intervals(self, make_data, values, judged):
         data = make_data(values(100))
         task, outputs = judged(data)
         row = by_metric(task.results(outputs, data, ["test"]))["mae"]
@@ -224,7 +195,7 @@ class TestResults:
 
 
 @pytest.mark.parametrize("frequency", [None, "D", "h", "15min", "MS"])
-def test_a_series_of_any_frequency_is_judged(make_data, frequency):
+def test_a_series_of_any_frequency_is_judged(make_data, frequency, values, judged):
     data = make_data(values(900, 2), frequency=frequency)
     task, outputs = judged(data)
     task.calibrate(outputs["val"], data.val)

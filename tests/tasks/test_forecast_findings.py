@@ -1,0 +1,145 @@
+"""Dead forecasts and winning baselines are named, and only they: pytest tests/tasks"""
+
+import numpy as np
+import pytest
+import torch
+
+from cnnrun.tasks import forecast_findings, forecast_tables
+from cnnrun.tasks.baselines import Baselines
+
+
+def scaled(data, point, split):
+    """Outputs that forecast a point (N, M, H) in the unit."""
+    given = (point - data.forecast.shift[:, None]) / data.forecast.scale[:, None]
+    return torch.from_numpy(np.broadcast_to(given, getattr(data, split).actual.shape).copy()).flatten(1).float()
+
+
+class TestFindings:
+    def test_a_run_that_learned_has_none(self, make_data, values, judged):
+        data = make_data(values(m=2))
+        task, outputs = judged(data)
+        assert task.findings(outputs, data) == []
+
+    def test_constant_forecasts_are_named(self, make_data, values, judged):
+        data = make_data(values(m=2))
+        task, outputs = judged(data)
+        point = data.val.actual.copy()
+        point[:, 1] = point[:, 1].mean() + 0.01 * (point[:, 1] - point[:, 1].mean())
+        (sentence,) = task.findings({"val": scaled(data, point, "val")}, data)
+        assert sentence == (
+            "constant forecasts: of wind those on val vary by less than 1% of the variance of the actual values"
+        )
+        assert task.findings(outputs, data) == []
+
+    def test_what_is_no_better_than_the_mean_of_train_is_named(self, make_data, judged):
+        data = make_data(np.random.default_rng(0).normal(50, 5, size=400), horizon=1)
+        task, _ = judged(data)
+        begin, stop = data.bounds["train"]
+        mean = data.history[begin:stop].mean()
+        noise = np.random.default_rng(1).normal(0, 3, size=data.val.actual.shape)
+        (sentence,) = task.findings({"val": scaled(data, mean + noise, "val")}, data)
+        ours, means = (np.sqrt(np.square(point - data.val.actual).mean()) for point in (mean + noise, mean))
+        assert sentence == (
+            f"learned nothing: the RMSE on val, {ours:.4g} MW, is no better than that of always forecasting the mean "
+            f"of train, {means:.4g} MW"
+        )
+
+    def test_forecasts_that_are_no_numbers_are_named(self, make_data, values, judged):
+        data = make_data(values())
+        task, outputs = judged(data)
+        outputs["val"][3:5] = torch.nan
+        n = len(data.val)
+        assert task.findings(outputs, data) == [f"forecasts that are no numbers: for 2 of {n} windows of val"]
+        assert task.results(outputs, data, ["val"]) != []
+
+    def test_targets_that_were_not_observed_count_nowhere(self, make_data, values, judged):
+        observed = np.ones((400, 1), dtype=bool)
+        observed[300] = False
+        data = make_data(values(), observed=observed, horizon=1)
+        task, outputs = judged(data)
+        assert task.findings(outputs, data) == []
+
+
+@pytest.fixture
+def notes(judged):
+    def notes_of(data, outputs=None, noise=0.05, **knobs):
+        task, noisy = judged(data, noise, **knobs)
+        task.calibrate(noisy["val"], data.val)
+        return task.notes(noisy | (outputs or {}), data, "test")
+
+    return notes_of
+
+
+class TestNotes:
+    def test_a_good_run_has_none(self, make_data, values, notes):
+        assert notes(make_data(values(1000))) == []
+
+    def test_a_baseline_that_wins_is_named_with_both_numbers(self, make_data, values, notes):
+        data = make_data(values(1000), horizon=1, lookback=14)
+        found = notes(data, {"test": scaled(data, data.test.actual + 20, "test")})
+        best = Baselines(data, None, from_last=False).forecasts(data.test)["ridge"]
+        error = np.abs(best - data.test.actual).mean()
+        assert found[0] == (
+            f"ridge is better than the network on test: MAE {error:.4g} MW against 20 MW (Diebold-Mariano p < 0.001)"
+        )
+        assert [sentence.split()[0] for sentence in found] == ["ridge", "seasonal_naive", "naive"]
+
+    def test_a_lead_that_may_be_chance_is_said_to_be_one(self, make_data, values, notes):
+        data = make_data(values(1000), horizon=1, lookback=14)
+        ridge = Baselines(data, None, from_last=False).forecasts(data.test)["ridge"]
+        noise = np.random.default_rng(0).normal(0, 0.01, size=ridge.shape)
+        better = ridge + noise
+        if np.abs(better - data.test.actual).mean() > np.abs(ridge - data.test.actual).mean():
+            better = ridge - noise
+        (sentence,) = notes(data, {"test": scaled(data, better, "test")})
+        assert sentence.startswith("whether the network is better than ridge on test is not certain: MAE ")
+        assert "(Diebold-Mariano p = " in sentence
+
+    def test_of_too_few_windows_no_lead_is_certain(self, make_data, values, notes):
+        found = notes(make_data(values(100), horizon=6))
+        assert any("(there are too few windows for a test)" in sentence for sentence in found)
+        assert any(sentence.startswith("test has no 95 % intervals: its ") for sentence in found)
+
+    def test_over_fitting_is_named_where_ridge_does_not_find_val_harder(self, make_data, values, notes):
+        data = make_data(values(1000), horizon=1)
+        ridge = Baselines(data, None, from_last=False).forecasts(data.val)["ridge"]
+        closer = data.val.actual + 0.9 * (ridge - data.val.actual)
+        found = notes(data, {"val": scaled(data, closer, "val")}, noise=0.01)
+        (sentence,) = [sentence for sentence in found if sentence.startswith("over-fitted")]
+        assert "times that on train, and 1." in sentence or "times that on train, and 0." in sentence
+
+    def test_val_that_was_trained_on_has_no_say(self, make_data, values, notes):
+        data = make_data(values(1000), horizon=1, train_on_val=True)
+        (sentence,) = notes(data, {"val": scaled(data, data.val.actual + 50, "val")})
+        assert sentence.startswith("the intervals of the forecasts come from errors on val, which was trained on")
+        assert notes(data, loss="quantile") == []
+
+    def test_what_is_left_out_is_said_once(self, make_data, values, notes):
+        given, observed = values(1000), np.ones((1000, 1), dtype=bool)
+        given[[5, -5]] = 0
+        observed[-3] = False
+        data = make_data(given, observed=observed, horizon=1)
+        found = notes(data)
+        assert found == [
+            "mape is left out on train, test: there are actual values of 0",
+            "1 of 200 target values of test were not observed; they count nowhere",
+        ]
+
+    def test_a_thinned_table_is_said_to_be_one(self, make_data, monkeypatch, values, notes):
+        for module in (forecast_tables, forecast_findings):
+            monkeypatch.setattr(module, "MOST_ROWS", 300)
+        data = make_data(values(1000), horizon=3)
+        n = len(data.test)
+        assert notes(data) == [
+            f"the forecast table holds one window in 3 of test, {-(-n // 3)} of {n}: all of them would be more than "
+            "300 rows"
+        ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_white_noise_teaches_nothing_and_that_is_said(make_data, seed, judged):
+    data = make_data(np.random.default_rng(seed).normal(50, 5, size=1000), horizon=1)
+    ridge = Baselines(data, 15, from_last=False).forecasts(data.val)["ridge"]
+    task, outputs = judged(data)
+    found = task.findings(outputs | {"val": scaled(data, ridge, "val")}, data)
+    assert all(sentence.startswith(("constant forecasts", "learned nothing")) for sentence in found)
