@@ -28,7 +28,8 @@ def series(series: pd.DataFrame, targets: Sequence[str], unit: str) -> Figure:
     # By position: a column of the data may be called "split", too.
     stamps, splits, observed = (series.iloc[:, number] for number in range(len(SERIES.names)))
     filled = ~observed.to_numpy(dtype=bool)
-    title = f"the series: n = {len(series):,}, of these {filled.sum():,} filled in{note}"
+    repaired = f", of these {filled.sum():,} filled in" if filled.any() else ""
+    title = f"the series: n = {len(series):,}{repaired}{note}"
     figure, grid = panels(title, rows=len(shown), height=3.0 if len(shown) == 1 else 1.25)
     times = times_of(stamps)
     for number, (axes, name) in enumerate(zip(grid[:, 0], shown, strict=True)):
