@@ -28,6 +28,8 @@ def findings(point: Array, data: "SeriesData") -> list[str]:
     broken = int((~np.isfinite(point)).any(axis=(1, 2)).sum())
     if broken:
         return [f"forecasts that are no numbers: for {broken:,} of {len(point):,} windows of val"]
+    if np.isnan(data.val.actual).all():
+        return []
     return [*_constant(point, data), *_no_better_than_the_mean(point, data)]
 
 
@@ -70,7 +72,7 @@ def _rmse(errors: Array, target: "ForecastTarget") -> float:
 
 
 def notes(scores: Mapping[str, SplitScores], data: "SeriesData", table: str, *, has_margins: bool) -> list[str]:
-    """What else is worth a sentence.
+    """What else is worth a sentence: baselines that win, metrics and windows that are left out.
 
     Args:
         scores: of the splits that were judged, by name. table: the split whose forecasts are written.
@@ -98,7 +100,9 @@ def notes(scores: Mapping[str, SplitScores], data: "SeriesData", table: str, *, 
 def _beside_baselines(scores: SplitScores) -> Iterator[str]:
     """Which baselines win, or that the network's lead may be chance."""
     ours, target = scores.mae(MODEL), scores.target
-    winners = sorted((name for name in scores.baselines if scores.mae(name) <= ours), key=scores.mae)
+    if np.isnan(ours):
+        return
+    winners = sorted((name for name in scores.baselines if scores.mae(name) < ours), key=scores.mae)
     for name in winners:
         yield (
             f"{name} is better than the network on {scores.split}: MAE {_amount(scores.mae(name), target)} against "
@@ -147,6 +151,8 @@ def _undefined(scores: Mapping[str, SplitScores]) -> Iterator[str]:
 def _left_out(scores: SplitScores) -> Iterator[str]:
     cells = scores.tallies[MODEL].by_window.cells
     whole = cells.size * scores.target.horizon
+    if cells.any() and np.isnan(scores.mae(MODEL)):
+        yield f"{scores.split} has no metrics: there are forecasts that are no numbers"
     if missing := int(whole - cells.sum()):
         yield f"{missing:,} of {whole:,} target values of {scores.split} were not observed; they count nowhere"
     if not scores.has_intervals:

@@ -129,8 +129,10 @@ class SplitScores:
         return mae(self.together(self.tallies[name].by_window))
 
     def undefined(self) -> dict[str, str]:
-        """Why a metric is left out, by its name."""
+        """Why a metric is left out that others of the split are not, by its name."""
         sums = self.totals[MODEL]
+        if not math.isfinite(self.mae(MODEL)):
+            return {}
         reasons = {
             "mape": ("there are actual values of 0", sums.zeros.any()),
             "mase": (

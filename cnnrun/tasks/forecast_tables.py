@@ -48,7 +48,8 @@ def result_rows(scores: SplitScores, interval_level: float) -> list[Row]:
     rows = [_result(scores, metric, found) for metric, found in model.items()]
     if "coverage" in model:
         rows.append(_result(scores, "interval_level", Estimate(interval_level, math.nan, math.nan)))
-    rows.append(_result(scores, "skill", scores.skill()))
+    if math.isfinite((skill := scores.skill()).value):
+        rows.append(_result(scores, "skill", skill))
     for number, name in enumerate(scores.target.names if several else ()):
         estimates = scores.estimates(MODEL, number)
         rows += [_result(scores, f"{metric}[{name}]", estimates[metric]) for metric in OF_SERIES if metric in estimates]

@@ -117,11 +117,13 @@ class Forecasting:
     def forecasts(self, outputs: Tensor, base: Array | None = None) -> Forecast:
         """What the outputs (N, M * H * Q) of a network say, in the unit; quantiles that cross are put in order.
 
+        An output that is not finite is no forecast: NaN.
+
         Args: base: (N, M, H) of a SeriesSplit: what differencing took away.
         """
         cells = self._by_cell(outputs).numpy().astype(np.float64)
         scale, shift = self.target.scale[:, None], self.target.shift[:, None]
-        values = np.sort(cells, axis=-1) * scale[..., None] + shift[..., None]
+        values = np.sort(np.where(np.isfinite(cells), cells, np.nan), axis=-1) * scale[..., None] + shift[..., None]
         if base is not None:
             values = values + base[..., None]
         if self.quantiles:

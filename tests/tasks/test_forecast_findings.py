@@ -50,7 +50,8 @@ class TestFindings:
         outputs["val"][3:5] = torch.nan
         n = len(data.val)
         assert task.findings(outputs, data) == [f"forecasts that are no numbers: for 2 of {n} windows of val"]
-        assert task.results(outputs, data, ["val"]) != []
+        assert "val has no metrics: there are forecasts that are no numbers" in task.notes(outputs, data, "test")
+        assert "mae" not in {row["metric"] for row in task.results(outputs, data, ["val"])}
 
     def test_targets_that_were_not_observed_count_nowhere(self, make_data, values, judged):
         observed = np.ones((400, 1), dtype=bool)
@@ -124,6 +125,20 @@ class TestNotes:
             "mape is left out on train, test: there are actual values of 0",
             "1 of 200 target values of test were not observed; they count nowhere",
         ]
+
+    @pytest.mark.parametrize("hidden", [slice(600, 800), slice(800, 1000)])
+    def test_a_split_of_which_nothing_was_observed_has_no_metrics(self, make_data, values, judged, notes, hidden):
+        observed = np.ones((1000, 1), dtype=bool)
+        observed[hidden] = False
+        data = make_data(values(1000), observed=observed, horizon=1)
+        split = "val" if hidden.start == 600 else "test"
+        assert notes(data) == [f"200 of 200 target values of {split} were not observed; they count nowhere"]
+        task, outputs = judged(data)
+        assert task.findings(outputs, data) == []
+        assert {row["split"] for row in task.results(outputs, data, list(outputs))} == {"train", "val", "test"} - {
+            split
+        }
+        assert set(task.tables(outputs, data, "test")) >= {"forecast", "by_horizon", "residuals"}
 
     def test_a_thinned_table_is_said_to_be_one(self, make_data, monkeypatch, values, notes):
         for module in (forecast_tables, forecast_findings):

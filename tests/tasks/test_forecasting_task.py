@@ -1,12 +1,11 @@
 """What a forecasting network's outputs are turned into: pytest tests/tasks"""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
 from sklearn import metrics as oracle
 
+from cnnrun.data.series_preprocessing import ForecastTarget
 from cnnrun.errors import ConfigError
 from cnnrun.tasks.forecasting import Forecasting
 
@@ -21,7 +20,7 @@ DEFAULTS = {
 
 
 def target(num_targets=1, horizon=3):
-    return SimpleNamespace(
+    return ForecastTarget(
         names=("load", "wind", "sun")[:num_targets],
         horizon=horizon,
         unit="MW",
