@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-_CHUNK = 1 << 20
-"""Cells at a time: keeps what is computed of each in the tens of MB."""
+_CHUNK = 1 << 16
+"""Cells at a time: what is computed of each stays in the cache; 1 << 20 takes five times as long."""
 
 
 @dataclass(frozen=True)
