@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnrun.data.series_preprocessing import ForecastTarget
-from cnnrun.metrics.block_bootstrap import estimate, resampled
+from cnnrun.metrics.block_bootstrap import MIN_BLOCKS, estimate, resampled
 from cnnrun.metrics.diebold_mariano import Comparison, diebold_mariano
 from cnnrun.metrics.forecast import IN_UNITS, METRICS, Sums, Tally, mae, skill
 from cnnrun.metrics.intervals import Estimate
@@ -145,11 +145,14 @@ class SplitScores:
 
 
 def block_length(series: "Series", target: ForecastTarget, windows: int) -> int:
-    """Windows in a block of the bootstrap: the horizon or a week, whatever is longer, and more of very many windows.
+    """Windows in a block of the bootstrap: two horizons or a week, whatever is longer, and more of very many windows.
 
+    Blocks of one horizon cut half of what overlapping windows share: 365 windows of 7 steps then held the truth in 88 %
+    of 600 simulations instead of 91 %. One horizon is the least, where the windows are too few for MIN_BLOCKS of two.
     Without stamps nobody knows how long a week is, and a season stands for it.
     """
-    return max(target.horizon, week_of(series) or target.season, windows // MOST_BLOCKS)
+    horizons = max(target.horizon, min(2 * target.horizon, windows // MIN_BLOCKS))
+    return max(horizons, week_of(series) or target.season, windows // MOST_BLOCKS)
 
 
 def week_of(series: "Series") -> int | None:

@@ -6,6 +6,7 @@ import torch
 from sklearn import metrics as oracle
 
 from cnnrun import tables
+from cnnrun.tasks.forecast_scores import block_length
 
 SPLITS = ("train", "val", "test")
 
@@ -192,6 +193,25 @@ class TestResults:
         task, outputs = judged(data)
         row = by_metric(task.results(outputs, data, ["test"]))["mae"]
         assert (row["low"], row["high"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("frequency", "horizon", "windows", "expected"),
+    [
+        ("D", 1, 365, 7),
+        ("D", 7, 365, 14),
+        ("h", 96, 2785, 192),
+        ("h", 24, 2785, 168),
+        ("h", 96, 600, 168),
+        ("D", 30, 200, 50),
+        ("D", 30, 100, 30),
+        ("D", 1, 4000, 20),
+        (None, 1, 365, 5),
+    ],
+)
+def test_a_block_holds_two_horizons_or_a_week(make_data, values, frequency, horizon, windows, expected):
+    data = make_data(values(900), frequency=frequency, horizon=horizon, season=5)
+    assert block_length(data.series, data.forecast, windows) == expected
 
 
 @pytest.mark.parametrize("frequency", [None, "D", "h", "15min", "MS"])
