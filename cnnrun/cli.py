@@ -44,6 +44,11 @@ COMMANDS = {
         "Evaluate a finished run on one of its splits, into a folder of its own.",
         ("cnnrun eval run=outputs/train/... split=test",),
     ),
+    "predict": Command(
+        "cnnrun.commands.predict:predict",
+        "Forecast what follows the end of a CSV, with a run that was trained on such a series.",
+        ("cnnrun predict run=outputs/train/... inputs=new.csv",),
+    ),
 }
 COMPLETION = "completion"
 COMPLETE = "__complete"

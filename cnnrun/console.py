@@ -18,6 +18,10 @@ from cnnrun.training.records import Epoch, Step
 
 GAP = "_gap"
 """How the name of a metric ends that is a difference between two splits."""
+RIVAL = "/"
+"""Between a metric and the baseline that it is of: mae/naive."""
+OF_ONE = "["
+"""Between a metric and the one of several series that it is of: mae[load]."""
 SECONDS_BETWEEN_DRAWINGS = 0.1
 SECONDS_BETWEEN_LINES = 10.0
 """Of the progress of a download, in a pipe."""
@@ -146,24 +150,50 @@ def downloads() -> Iterator[Callable[[int, int | None, str], None]]:
             bar.stop()
 
 
-def results(rows: Sequence[Mapping[str, Any]], folder: object) -> None:
+def results(rows: Sequence[Mapping[str, Any]], folder: object, unit: str = "") -> None:
     """Write the table that ends a run: a line a metric, a column a split, and where the run lies.
 
     Args:
         rows: of tables.RESULTS. The interval is that of the last split: test, if it was read. Of a difference between
-            two splits, such as accuracy_gap, the value and the interval stand below the table.
+            two splits, such as accuracy_gap, the value and the interval stand below the table; metrics of baselines,
+            such as mae/naive, in a table of their own, for the last split.
+        unit: of the metrics that have one. Metrics of one of several series, such as mae[load], are left to the file.
     """
     gaps = [row for row in rows if row["metric"].endswith(GAP)]
-    rows = [row for row in rows if row not in gaps]
-    splits = list(dict.fromkeys(row["split"] for row in rows))
+    rivals = [row for row in rows if RIVAL in row["metric"]]
+    own = [row for row in rows if row not in gaps and row not in rivals and OF_ONE not in row["metric"]]
+    splits = list(dict.fromkeys(row["split"] for row in own))
     interval = f"95 % of {splits[-1]}"
     lines: dict[str, dict[str, Any]] = {}
-    for row in rows:
+    for row in own:
         line = lines.setdefault(row["metric"], {"metric": row["metric"], **dict.fromkeys(splits)})
         line |= {row["split"]: row["value"], interval: _interval(row)}
-    counts = {split: max(row["n"] for row in rows if row["split"] == split) for split in splits}
-    foot = [f"\n{_gap(row)}" for row in gaps] + [f"\nrun folder: {folder}"]
-    table([*lines.values(), {"metric": "samples", **counts}], foot, dispensable=splits[:-1])
+    counts = {split: max(row["n"] for row in own if row["split"] == split) for split in splits}
+    with output():
+        _write_table([*lines.values(), {"metric": "samples", **counts}], splits[:-1])
+        for row in gaps:
+            print(f"\n{_gap(row)}")
+        if unit:
+            print(f"\nmae, rmse, bias and interval_width in {unit}, mape and smape in percent")
+        if rivals:
+            print()
+            _write_table(_beside_rivals(own, rivals, splits[-1]))
+        print(f"\nrun folder: {folder}", flush=True)
+
+
+def _beside_rivals(
+    own: Sequence[Mapping[str, Any]], rivals: Sequence[Mapping[str, Any]], split: str
+) -> list[dict[str, Any]]:
+    """A line for the network and one for each baseline, with the metrics that both have."""
+    heading = f"on {split}"
+    lines: dict[str, dict[str, Any]] = {}
+    for row in rivals:
+        metric, _, name = row["metric"].partition(RIVAL)
+        if row["split"] == split:
+            lines.setdefault(name, {heading: name})[metric] = row["value"]
+    shared = {metric for line in lines.values() for metric in line} - {heading}
+    network = {row["metric"]: row["value"] for row in own if row["split"] == split and row["metric"] in shared}
+    return [{heading: "network"} | network, *lines.values()]
 
 
 def _gap(row: Mapping[str, Any]) -> str:
@@ -177,22 +207,29 @@ def table(rows: Sequence[Mapping[str, Any]], foot: Sequence[str] = (), dispensab
     Args:
         foot: lines below it. dispensable: columns that a narrow terminal leaves out, the first first.
     """
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    if _is_terminal(sys.stdout):
-        dropped = 0
-        while dropped < len(dispensable) and _width(rows, columns) > shutil.get_terminal_size().columns:
-            columns.remove(dispensable[dropped])
-            dropped += 1
-    try:
-        _write_table(rows, columns)
+    with output():
+        _write_table(rows, dispensable)
         print(*foot, sep="\n", end="\n" if foot else "", flush=True)
+
+
+@contextmanager
+def output() -> Iterator[None]:
+    """Write on stdout as long as somebody reads it."""
+    try:
+        yield
     except BrokenPipeError:
         pass
     except OSError as error:
         warn(f"could not write to the standard output: {error.strerror}")
 
 
-def _write_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+def _write_table(rows: Sequence[Mapping[str, Any]], dispensable: Sequence[str] = ()) -> None:
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    if _is_terminal(sys.stdout):
+        dropped = 0
+        while dropped < len(dispensable) and _width(rows, columns) > shutil.get_terminal_size().columns:
+            columns.remove(dispensable[dropped])
+            dropped += 1
     texts = [[_cell(row.get(column)) for column in columns] for row in rows]
     rightward = [all(isinstance(row.get(name), Real | None) for row in rows) for name in columns]
     widths = [max(map(len, column)) for column in zip(columns, *texts, strict=True)]

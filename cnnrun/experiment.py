@@ -165,13 +165,24 @@ def from_run(
         ConfigError: if the run has no such checkpoint.
         DataError: if the checkpoint is broken, or the data set has other classes than the run was trained on.
     """
-    folder = run.require_checkpoint(checkpoint)
+    run.require_checkpoint(checkpoint)  # before anything is read
     data = stored_data(config, moved, report)
     stored = run.preprocessing
     try:
         data = data.with_preprocessing(stored)
     except DataError as error:
         raise DataError(f"{run.path}: {error}") from error
+    return with_weights(run, config, data, device, checkpoint)
+
+
+def with_weights(run: Run, config: dict[str, Any], data: Data, device: torch.device, checkpoint: str) -> Experiment:
+    """The experiment of a run on data that were prepared as its own, with the weights of its checkpoint.
+
+    Raises:
+        ConfigError: if the run has no such checkpoint.
+        DataError: if the checkpoint is broken.
+    """
+    folder = run.require_checkpoint(checkpoint)
     experiment = build(config, data, device)
     return replace(experiment, epoch=load_weights(experiment.model, folder))
 

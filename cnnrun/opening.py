@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from cnnrun import config as configs
 from cnnrun import console, experiment, provenance
 from cnnrun.config import Invocation
 from cnnrun.data.downloads import Report
@@ -29,6 +30,19 @@ def load_data(config: dict[str, Any], invocation: Invocation, report: Report) ->
     named = {word.partition("=")[0] for word in invocation.overrides}
     moved = {key: config["dataset"][key] for key in experiment.PLACES if f"dataset.{key}" in named}
     return experiment.stored_data(config, moved, report)
+
+
+def stored_config(run: Run, trusted: bool, asked: dict[str, Any]) -> dict[str, Any]:
+    """The config of a run, checked, with what is done otherwise now.
+
+    Args:
+        trusted: whether it may name code that did not come with cnnrun. asked: other values; None is as the run has it.
+    Raises:
+        ConfigError: if its settings are wrong, or cannot be trusted.
+    """
+    config = run.config
+    configs.check("train", config, trusted=trusted)
+    return config | {name: value for name, value in asked.items() if value is not None}
 
 
 def new_run(config: dict[str, Any], invocation: Invocation, parts: Experiment) -> Run:
@@ -76,7 +90,7 @@ def resumed_run(config: dict[str, Any], parts: Experiment, fit: Fit) -> Run | No
     if finished and (reason := fit.reason_to_end()):
         run.close()
         if distributed.is_first():
-            _show_finished(run, _enough(fit) or reason)
+            _show_finished(run, _enough(fit) or reason, parts.data.unit)
         return None
     if last:
         distributed.on_first(lambda: restore_best(run, fit, last))
@@ -132,7 +146,7 @@ def _enough(fit: Fit) -> str:
     return f"{done} epochs are done already; epochs={done + wanted} would go on training" if done >= wanted else ""
 
 
-def _show_finished(run: Run, reason: str) -> None:
+def _show_finished(run: Run, reason: str, unit: str) -> None:
     """Say why nothing is left to do, and show the results again."""
     console.note(f"nothing is left to do: {reason}")
     rows: list[dict[str, Any]] = [
@@ -140,7 +154,7 @@ def _show_finished(run: Run, reason: str) -> None:
         for row in run.results()
     ]
     if rows:
-        console.results(rows, run.path)
+        console.results(rows, run.path, unit)
 
 
 def facts_of(parts: Experiment) -> dict[str, Any]:

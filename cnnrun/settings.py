@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from cnnrun.values import Fraction
 
@@ -19,6 +19,9 @@ FolderName = Annotated[
     str, Field(pattern=r"^[\w=+,-][\w.=+,-]*$", description="a name of letters, digits and . _ = + , - without folders")
 ]
 """The name of one folder, not a path."""
+
+Backtest = Annotated[dict[Literal["folds"], NonNegativeInt], Field(min_length=1)]
+"""How often a series is trained on again, each time on an earlier part."""
 
 Path = Annotated[str, Field(min_length=1)]
 
@@ -41,10 +44,25 @@ class TrainSettings:
     channels_last: Literal["auto"] | bool
     compile: bool
     threads: PositiveInt | None
+    backtest: Backtest
     figures: bool
     offline: bool
     resume: Path | None
     sweep: FolderName | None
+    trust_code: bool
+
+
+@dataclass(frozen=True)
+class PredictSettings:
+    """What `cnnrun predict` takes; null means as the run that predicts."""
+
+    run: Path
+    inputs: Path
+    checkpoint: Literal["best", "last"]
+    device: Device | None
+    precision: Precision | None
+    threads: PositiveInt | None
+    figures: bool
     trust_code: bool
 
 
@@ -68,3 +86,6 @@ class EvalSettings:
     def moved(self) -> dict[str, str]:
         """Where the data set is now, by the name of its setting."""
         return {key: place for key, place in (("root", self.root), ("csv", self.csv)) if place is not None}
+
+
+OF_COMMAND = {"train": TrainSettings, "eval": EvalSettings, "predict": PredictSettings}

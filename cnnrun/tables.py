@@ -127,6 +127,17 @@ FORECAST = Table(
     ),
 )
 
+AHEAD = Table(
+    "ahead",
+    (
+        Column("timestamp", "stamp, or row number, of a step after the end of the file"),
+        Column("series", "name of the target"),
+        Column("forecast", "unit of the data"),
+        Column("low", "unit of the data, lower end of the interval"),
+        Column("high", "unit of the data, upper end"),
+    ),
+)
+
 BASELINES = Table(
     "baselines",
     (

@@ -45,7 +45,7 @@ def toy(tmp_path, monkeypatch):
     conf, here = tmp_path / "packaged", tmp_path / "work"
     shutil.copytree(TESTS / "toy" / "conf", conf)
     shutil.copytree(TESTS.parent / "conf" / "hydra", conf / "hydra")
-    for command in ("train", "eval"):
+    for command in ("train", "eval", "predict"):
         shutil.copy(TESTS.parent / "conf" / f"{command}.yaml", conf)
     here.mkdir()
     monkeypatch.chdir(here)

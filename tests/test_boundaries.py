@@ -11,6 +11,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"commands", "completion", "usage"},
+    {"backtest"},
     {"opening", "report"},
     {"saving"},
     {"experiment", "sweeps"},

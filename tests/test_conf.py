@@ -8,6 +8,7 @@ import torch
 import yaml
 
 from cnnrun import config as configs
+from cnnrun import experiment
 from cnnrun.cli import COMMANDS
 from cnnrun.config import compose
 from cnnrun.config.callables import GROUPS, find
@@ -28,13 +29,20 @@ IMAGE_SIZES = {
     "mnist": ["reference_001_cnn", "reference_002_convnet", "reference_002_dnn", "reference_002_resnet"],
     "cifar": ["reference_003_four_blocks", "reference_003_widening"],
 }
+SHORT = {"source": "energy_demo", "csv": None, "time": "Date", "target": "Consumption", "features": [], "end": None}
+"""A series that is at hand, in the place of any other; the windows stay as they are."""
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
 SHAPES = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
 HEAVY = ["resnet18", "resnet18_cifar", "resnet34", "resnet50", "reference_002_resnet"]
 
 
 def node_of(group, option):
-    return yaml.safe_load((CONF / group / f"{option}.yaml").read_text())
+    node = yaml.safe_load((CONF / group / f"{option}.yaml").read_text())
+    return {key: value for key, value in node.items() if key != "defaults"}
+
+
+def is_of_series(experiment):
+    return "opsd" in (text := (CONF / "experiment" / f"{experiment}.yaml").read_text()) or "etth1" in text
 
 
 def is_trainable(group, option):
@@ -119,14 +127,58 @@ def test_an_option_trains_and_its_checkpoint_predicts_the_same(group, option, bl
     assert twin.state.values() == fit.state.values()
 
 
+def composed(*words):
+    config = compose.one(configs.Request("train", COMMANDS["train"].function, words)).config
+    configs.check("train", config)
+    return config
+
+
+def series_fit(config):
+    """One epoch of a few large batches, on the series that is at hand."""
+    node = config["dataset"] | SHORT | {"val": 0.2, "test": 0.2}
+    data = configs.build("dataset", node | {"holidays": None})
+    short = config | {"epochs": 1, "batch_size": 400, "device": "cpu"}
+    return experiment.prepare_training(short, experiment.build(short, data, torch.device("cpu")))
+
+
+@pytest.mark.parametrize("model", [name for name in OF_SERIES if name != "forecasting"])
+def test_a_model_of_series_trains_and_its_checkpoint_predicts_the_same(model, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    config = composed("dataset=energy_demo", f"model={model}")
+    fit, twin = series_fit(config), series_fit(config)
+    before = {name: value.clone() for name, value in fit.state.model.named_parameters()}
+    assert len([record for record in fit.run(lambda: False) if isinstance(record, Epoch)]) == 1
+    moved = [name for name, value in fit.state.model.named_parameters() if not torch.equal(value, before[name])]
+    assert moved == list(before), "every parameter gets a gradient"
+    checkpoints.write(tmp_path / "last", fit.state.tensors(), fit.state.values())
+    twin.state.load(*checkpoints.read(tmp_path / "last"))
+    ours, theirs = (predict(one.state.model, one.val, one.compute) for one in (fit, twin))
+    assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("dataset", ["energy", "energy_demo", "etth1", "opsd_germany"])
+def test_a_series_chooses_its_task_and_a_model(dataset, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    config = composed(
+        f"dataset={dataset}", "dataset.csv=x.csv", *(["dataset.target=kWh"] if dataset == "energy" else [])
+    )
+    assert (config["task"]["name"], config["model"]["name"], config["model"]["padding"]) == (
+        "forecasting",
+        "cnn",
+        node_of("model", "cnn1d")["padding"],
+    )
+    assert composed("dataset=energy_demo", "model=temporal")["model"]["name"] == "temporal"
+
+
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "mnist_resnet" else []) for name in EXPERIMENTS]
 )
 def test_an_experiment_is_accepted_and_trains(name, blob_data, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    function = COMMANDS["train"].function
-    config = compose.one(configs.Request("train", function, (f"experiment={name}",))).config
-    configs.check("train", config)
+    config = composed(f"experiment={name}", *["dataset.csv=x.csv"] * is_of_series(name))
+    if config["task"]["name"] == "forecasting":
+        assert len([record for record in series_fit(config).run(lambda: False) if isinstance(record, Epoch)]) == 1
+        return
     fit = fit_of(config, resized(blob_data, SHAPES[config["dataset"]["source"]]))
     assert len([record for record in fit.run(lambda: False) if isinstance(record, Epoch)]) == 1
 

@@ -14,10 +14,10 @@ from cnnrun import config as configs
 from cnnrun.config import options, overrides
 from cnnrun.config.schema import COMMAND_GROUPS, signature_of
 from cnnrun.errors import ConfigError
-from cnnrun.settings import EvalSettings, TrainSettings
+from cnnrun.settings import OF_COMMAND
 
 CONF = Path(__file__).parents[1] / "conf"
-SETTINGS = {"train": TrainSettings, "eval": EvalSettings}
+SETTINGS = OF_COMMAND
 
 
 # --- the commands' own YAML

@@ -23,7 +23,8 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
     """
     settings = configs.bind(EvalSettings, config)
     source = Run.open_training(settings.run)
-    stored = _stored_config(source, settings)
+    asked = {"device": settings.device, "precision": settings.precision, "threads": settings.threads}
+    stored = opening.stored_config(source, settings.trust_code, asked) | {"offline": settings.offline}
     device = resolve_device(stored["device"])
     prepare(device, reproducibility=stored["reproducibility"], threads=stored["threads"])
     with console.downloads() as progress:
@@ -51,16 +52,7 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
             draw_architecture(run, parts, _name_of_model(source, stored))
             report.draw_split(run, split.name)
         run.update(status="finished")
-    console.results(rows, run.path)
-
-
-def _stored_config(source: Run, settings: EvalSettings) -> dict[str, Any]:
-    """The run's own config, checked, with what this evaluation does otherwise."""
-    config = source.config
-    configs.check("train", config, trusted=settings.trust_code)
-    asked = {"device": settings.device, "precision": settings.precision, "threads": settings.threads}
-    changes = {name: value for name, value in asked.items() if value is not None}
-    return config | {"offline": settings.offline} | changes
+    console.results(rows, run.path, parts.data.unit)
 
 
 def _name_of_model(source: Run, config: dict[str, Any]) -> str:

@@ -6,16 +6,18 @@ from typing import Any
 
 from cnnrun import config as configs
 from cnnrun import console, experiment, opening
+from cnnrun.backtest import backtest, headline, require_series, summary
 from cnnrun.config import Invocation
+from cnnrun.data.splits import Data
 from cnnrun.errors import Diverged, Interrupted
 from cnnrun.experiment import Experiment
 from cnnrun.report import Outputs, outputs_of, report_of
-from cnnrun.report.drawing import draw_training
+from cnnrun.report.drawing import draw, draw_training, read
 from cnnrun.run import Run
 from cnnrun.saving import Saving
 from cnnrun.settings import TrainSettings
 from cnnrun.signals import Signals
-from cnnrun.tables import HISTORY, LAYERS, RESULTS
+from cnnrun.tables import BACKTEST, HISTORY, LAYERS, RESULTS
 from cnnrun.training import checkpoints, distributed
 from cnnrun.training.device import prepare, resolve_device
 from cnnrun.training.fit import Fit
@@ -34,6 +36,8 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
     with distributed.together(device):
         with console.downloads() as progress:
             data = distributed.first_then_others(lambda: opening.load_data(config, invocation, progress))
+        _remark(data)
+        require_series(data, settings.backtest["folds"])
         parts = experiment.build(config, data, device)
         config = config | {"precision": parts.compute.precision}
         fit = experiment.prepare_training(config, parts)
@@ -49,9 +53,17 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
             except Diverged as error:
                 raise Diverged(f"{error}; {_keep_evidence(run, fit)}") from error
             signals.interrupt_at_once()
+            if settings.backtest["folds"]:
+                _backtest(run, config, parts, figures=settings.figures)
             results = _finish(run, parts, fit, figures=settings.figures)
     if results:
-        console.results(results, run.path)
+        console.results(results, run.path, parts.data.unit)
+
+
+def _remark(data: Data) -> None:
+    if distributed.is_first():
+        for sentence in data.remarks:
+            console.note(sentence)
 
 
 def _train(run: Run, fit: Fit, signals: Signals) -> None:
@@ -70,6 +82,22 @@ def _train(run: Run, fit: Fit, signals: Signals) -> None:
                 case Stopped():
                     saving.now()
                     raise Interrupted(f"stopped in epoch {record.epoch} after step {record.step}", signals.number)
+
+
+def _backtest(run: Run, config: dict[str, Any], parts: Experiment, *, figures: bool) -> None:
+    """Fill tables/backtest.csv, fold by fold; a run that goes on has some already."""
+    folds, unit = config["backtest"]["folds"], parts.data.unit
+    rows: list[dict[str, Any]] = distributed.on_first(lambda: run.rows(BACKTEST))
+    metric = headline(parts.data)
+    for row in backtest(config, parts.data, parts.compute.device, done=len(rows)):
+        rows.append(row)
+        run.write_rows(BACKTEST, rows)
+        if distributed.is_first():
+            console.note(f"backtest, fold {row['fold']} of {folds}: {metric} {row[metric]:.4g}")
+    if distributed.is_first():
+        run.update(backtest=summary(rows, metric, unit))
+        if figures:
+            run.write_figure(BACKTEST.name, draw(BACKTEST.name, read(run.table_file(BACKTEST.name)), metric, unit))
 
 
 def _display(fit: Fit) -> AbstractContextManager[console.Display | None]:
@@ -105,12 +133,14 @@ def _report(
     task, progress, report = parts.task, fit.state.progress, report_of(parts)
     judged = report.judge(outputs, [float(row["train/loss"]) for row in progress.history])
     run.write_rows(RESULTS, judged.rows)
+    run.write_preprocessing(report.stored())
     run.write_rows(LAYERS, parts.layers)
     report.write_tables(run, outputs, "test")
     warnings = [*parts.warnings, *judged.warnings]
     test_reads = run.record.get("test_reads", 0) + 1
     early = [f"training ended before its last epoch: {stopped}"] if progress.epoch < fit.plan.epochs else []
-    notes = [*early, *judged.notes, *_repeated_reading(test_reads)]
+    found = [run.record["backtest"]] if "backtest" in run.record else []
+    notes = [*early, *judged.notes, *found, *_repeated_reading(test_reads)]
     if figures:
         report.draw_data(run, fit.train)
         draw_training(run, parts)

@@ -30,7 +30,8 @@ def named(key: str, value: str | None) -> Path | None:
 def run_folder(command: str, choices: dict[str, str], config: dict[str, Any]) -> Path:
     """outputs/<command>/<date_time>-<what>-<4 hex>, unique also for runs that start in the same second."""
     if "run" in config:
-        what = f"{STAMP.sub('', Path(str(config['run'])).resolve().name)}-{config.get('split', '')}"
+        judged = config["split"] if "split" in config else Path(str(config["inputs"])).stem
+        what = f"{STAMP.sub('', Path(str(config['run'])).resolve().name)}-{judged}"
     else:
         what = f"{choices.get('model')}-{choices.get('dataset')}"
     safe = re.sub(r"[^\w.=+,-]", "_", what)[:100]

@@ -16,7 +16,7 @@ from cnnrun.errors import ConfigError, near_miss
 MISSING = "???"
 """How OmegaConf writes a value that must be given."""
 
-COMMAND_GROUPS = {"train": tuple(GROUPS), "eval": ()}
+COMMAND_GROUPS = {"train": tuple(GROUPS), "eval": (), "predict": ()}
 
 Settings = TypeVar("Settings")
 
@@ -127,7 +127,7 @@ def _problems(command: str, config: dict[str, Any], trusted: bool) -> Iterator[s
 def _command_signature(command: str) -> Signature:
     from cnnrun import settings
 
-    owner = {"train": settings.TrainSettings, "eval": settings.EvalSettings}[command]
+    owner = settings.OF_COMMAND[command]
     return dataclasses.replace(signature_of_fields(owner), owner=f"cnnrun {command}")
 
 
@@ -202,4 +202,6 @@ def _shown(value: Any) -> str:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, list):
         return "[" + ",".join(map(_shown, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{_shown(item)}" for key, item in value.items()) + "}"
     return str(value)

@@ -22,8 +22,8 @@ def rolling_origins(data: SeriesData, folds: int) -> Iterator[SeriesData]:
         end = stop - (folds - number) * rows
         if end - 2 * rows <= data.bounds["train"][0]:
             raise DataError(
-                f"backtest.folds={folds}: each fold takes {rows:,} rows to be judged on, as many as val, and nothing is "
-                f"left to train on for fold {number}; take fewer folds, or a shorter val"
+                f"backtest.folds={folds}: each fold takes {rows:,} rows to be judged on, as many as val, and nothing "
+                f"is left to train on for fold {number}; take fewer folds, or a shorter val"
             )
         try:
             yield fit_series(

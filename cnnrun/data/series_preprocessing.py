@@ -31,6 +31,8 @@ class ForecastTarget:
     mase_scale: np.ndarray
     """Mean of |y[t] - y[t - season]| over train, in the unit; NaN where train has no such pair, or all are equal."""
     frequency: str | None
+    margins: np.ndarray | None = None
+    """(M, H, 2) in the unit: what a run adds to a forecast for the ends of its interval, once it is trained."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +90,8 @@ class SeriesPreprocessing:
     """First row of each split, and first row behind it."""
     stamps: dict[SplitName, tuple[str, str]] | None
     """Of the first and the last row of each split."""
+    margins: list[list[tuple[FiniteFloat, FiniteFloat]]] | None = None
+    """Of ForecastTarget, once they are known."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -107,6 +111,7 @@ class SeriesPreprocessing:
             season=self.season,
             mase_scale=np.array(self.mase_scale, dtype=np.float64),
             frequency=self.frequency,
+            margins=None if self.margins is None else np.array(self.margins),
         )
 
     def apply(self, inputs: Tensor) -> Tensor:
@@ -143,6 +148,9 @@ class SeriesPreprocessing:
             raise DataError(
                 f"stored preprocessing, mase_scale: {len(self.mase_scale)} numbers for {len(self.targets)} targets"
             )
+        shape = (len(self.targets), self.recipe.horizon)
+        if self.margins is not None and [len(of_target) for of_target in self.margins] != [shape[1]] * shape[0]:
+            raise DataError(f"stored preprocessing, margins: {shape[0]} × {shape[1]} pairs of numbers are needed")
         try:
             self.recipe.require_sense()
         except ConfigError as error:

@@ -80,6 +80,16 @@ class Data(Protocol):
         """Whether val is part of train, so that it cannot tell which epoch is the best."""
         ...
 
+    @property
+    def unit(self) -> str:
+        """Of the targets; empty for classes."""
+        ...
+
+    @property
+    def remarks(self) -> list[str]:
+        """What was found and repaired as it was read, a sentence each."""
+        ...
+
     def task_facts(self) -> dict[str, Any]:
         """What a task may be built with, by the name of its parameter."""
         ...
@@ -115,6 +125,11 @@ class LabelledData:
 
     kind: ClassVar[str] = "classification"
     trains_on_val: ClassVar[bool] = False
+    unit: ClassVar[str] = ""
+
+    @property
+    def remarks(self) -> list[str]:
+        return []
 
     train: Split
     val: Split

@@ -135,6 +135,15 @@ class SeriesData:
         """Whether val is part of train."""
         return self.bounds["train"][1] > self.bounds["val"][0]
 
+    @property
+    def unit(self) -> str:
+        return self.forecast.unit
+
+    @property
+    def remarks(self) -> list[str]:
+        """Repairs, a sentence each."""
+        return [str(repair) for repair in self.series.repairs]
+
     def task_facts(self) -> dict[str, Any]:
         return {"forecast": self.forecast}
 

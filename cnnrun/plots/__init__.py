@@ -1,6 +1,7 @@
 """Every figure by its name: tables in, figure out. Nothing here is imported before it is asked for."""
 
 PLOTS = {
+    "ahead": "cnnrun.plots.ahead:ahead",
     "architecture": "cnnrun.plots.architecture:architecture",
     "backtest": "cnnrun.plots.forecast_comparison:backtest",
     "baselines": "cnnrun.plots.forecast_comparison:baselines",

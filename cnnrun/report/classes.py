@@ -1,6 +1,7 @@
 """The report of a classifier: its results, tables and figures."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -36,6 +37,9 @@ class ClassesReport:
             judged.warnings += self.task.findings(outputs["val"], self._targets("val"), train_losses)
             judged.notes += self.task.notes(gap)
         return judged
+
+    def stored(self) -> dict[str, Any]:
+        return self.data.stored()
 
     def write_tables(self, run: Run, outputs: Outputs, split: str) -> None:
         """Write per_class, confusion, predictions, calibration."""

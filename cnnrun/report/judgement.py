@@ -35,6 +35,10 @@ class Report(Protocol):
         """
         ...
 
+    def stored(self) -> dict[str, Any]:
+        """What preprocessing.json holds once the run was judged."""
+        ...
+
     def write_tables(self, run: Run, outputs: Outputs, split: str) -> None:
         """Write tables/ of one split."""
         ...

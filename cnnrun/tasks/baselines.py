@@ -36,23 +36,25 @@ class Baselines:
     """What the baselines forecast on the splits of one data set."""
 
     def __init__(self, data: "SeriesData", ridge_lags: int | None, *, from_last: bool) -> None:
-        """Args: ridge_lags: P, the look-back of the network if None. from_last: as for `fit_ridge`.
+        """Without a window of train, as in a file that begins after it, there is no ridge.
 
+        Args: ridge_lags: P, the look-back of the network if None. from_last: as for `fit_ridge`.
         Raises:
             ConfigError: if no window of train has so many steps before it.
         """
         self._past = known_past(data)
         self._season, self._horizon = data.forecast.season, data.forecast.horizon
-        self._ridge = fit_ridge(data, self._past, ridge_lags or data.input_shape[1], from_last=from_last)
+        self._ridge: Ridge | None = None
+        if len(data.train.actual):
+            self._ridge = fit_ridge(data, self._past, ridge_lags or data.input_shape[1], from_last=from_last)
 
     def forecasts(self, split: "SeriesSplit") -> dict[str, Array]:
         """(N, M, H) in the unit, by each of NAMES; where the past does not reach back so far, the naive one."""
         first, count = split.first, len(split.actual)
         naive = self._past[first - 1 : first - 1 + count, :, None].repeat(self._horizon, axis=2)
-        others = {
-            "seasonal_naive": seasonal_naive(self._past, first, count, self._horizon, self._season),
-            "ridge": self._ridge.forecast(self._past, first, count),
-        }
+        others = {"seasonal_naive": seasonal_naive(self._past, first, count, self._horizon, self._season)}
+        if self._ridge is not None:
+            others["ridge"] = self._ridge.forecast(self._past, first, count)
         return {"naive": naive} | {
             name: np.where(np.isnan(forecast), naive, forecast) for name, forecast in others.items()
         }

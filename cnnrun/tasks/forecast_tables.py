@@ -119,6 +119,19 @@ def stride(shape: Sequence[int]) -> int:
     return shape[2] if math.prod(shape) > MOST_ROWS else 1
 
 
+def ahead_table(forecast: "Forecast", stamps: "pd.Index", data: "SeriesData") -> pd.DataFrame:
+    """tables.AHEAD: of one window, target by target. Args: stamps: (H,) of its steps."""
+    names = data.forecast.names
+    missing = np.full(forecast.point.shape, np.nan)
+    parts = [missing if part is None else part for part in (forecast.point, forecast.low, forecast.high)]
+    columns = [
+        stamps.append([stamps] * (len(names) - 1)),
+        np.repeat(np.array(names, dtype=object), len(stamps)),
+        *(_rounded(part, data.forecast.scale).ravel() for part in parts),
+    ]
+    return pd.DataFrame(dict(zip(tables.AHEAD.names, columns, strict=True)))
+
+
 def _stamps(data: "SeriesData", rows: Array) -> Any:
     """The stamp of each row; the row numbers of a series without stamps."""
     return rows if data.series.index is None else data.series.index[rows]
