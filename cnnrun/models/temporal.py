@@ -23,14 +23,12 @@ EPSILON = 1e-5
 class DilatedBlock(nn.Module):
     """x + residual(x), with a dilated and a pointwise convolution: (N, width, P) -> (N, width, P)."""
 
-    def __init__(self, width: int, kernel_size: int, dilation: int, dropout: float) -> None:
+    def __init__(self, width: int, kernel_size: int, dilation: int) -> None:
         super().__init__()
         residual: OrderedDict[str, nn.Module] = OrderedDict()
         residual["conv1"] = nn.Conv1d(width, width, kernel_size, dilation=dilation, padding="same", bias=False)
         residual["bn"] = nn.BatchNorm1d(width)
         residual["act"] = nn.GELU()
-        if dropout:
-            residual["dropout"] = nn.Dropout(dropout)
         residual["conv2"] = nn.Conv1d(width, width, 1)
         self.residual = nn.Sequential(residual)
 
@@ -78,7 +76,7 @@ class Temporal(nn.Module):
         stem = patch_stem(own_channels if independent else channels, width, lookback, patch_size, patch_stride)
         features: OrderedDict[str, nn.Module] = OrderedDict(stem=stem)
         for number, dilation in enumerate(dilations, start=1):
-            features[f"block{number}"] = DilatedBlock(width, kernel_size, dilation, dropout)
+            features[f"block{number}"] = DilatedBlock(width, kernel_size, dilation)
         features["act"] = nn.GELU()
         features["flatten"] = nn.Flatten()
         if dropout:

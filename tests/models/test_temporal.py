@@ -91,7 +91,7 @@ def test_patches_end_with_the_look_back_and_leave_out_its_first_steps(trained):
 
 
 def test_a_block_is_a_dilated_and_a_pointwise_convolution_beside_its_input():
-    block = DilatedBlock(4, kernel_size=3, dilation=5, dropout=0.0).eval()
+    block = DilatedBlock(4, kernel_size=3, dilation=5).eval()
     residual = block.residual
     nn.init.uniform_(residual.bn.running_mean)
     nn.init.uniform_(residual.bn.running_var, 0.5, 1.5)
