@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 from cnnrun import config as configs
 from cnnrun import console, experiment, opening
 from cnnrun.config import Invocation
-from cnnrun.data.forecasting import read_more
+from cnnrun.data.forecasting import INTERPOLATED, read_more
 from cnnrun.data.series_prediction import Prediction, for_prediction
-from cnnrun.errors import ConfigError
+from cnnrun.errors import ConfigError, DataError
 from cnnrun.experiment import FORECASTING, Experiment
-from cnnrun.report import outputs_of, report_of
+from cnnrun.report import Judgement, outputs_of, report_of
 from cnnrun.report.forecasts import ForecastsReport
 from cnnrun.run import Run
 from cnnrun.settings import PredictSettings
@@ -40,7 +40,7 @@ def predict(config: dict[str, Any], invocation: Invocation) -> None:
         raise ConfigError(f"run={settings.run}: it was trained for task={task}, and predict is for forecasts")
     device = resolve_device(stored["device"])
     prepare(device, reproducibility=stored["reproducibility"], threads=stored["threads"])
-    prediction = for_prediction(read_more(stored["dataset"], settings.inputs), source.preprocessing)
+    prediction = _prepare(settings, stored["dataset"], source)
     parts = experiment.with_weights(source, stored, prediction.data, device, settings.checkpoint)
     for sentence in [*prediction.data.remarks, *prediction.notes]:
         console.note(sentence)
@@ -50,13 +50,25 @@ def predict(config: dict[str, Any], invocation: Invocation) -> None:
         signals.interrupt_at_once()
         report = report_of(parts)
         assert isinstance(report, ForecastsReport)
-        rows = _score(run, parts, report, figures=settings.figures) if len(prediction.data.test) else []
+        judged = _score(run, parts, report, figures=settings.figures) if len(prediction.data.test) else Judgement([])
         ahead = _look_ahead(run, parts, report, prediction, figures=settings.figures)
-        run.update(status="finished")
-    _show(ahead, rows, run, parts.data.unit)
+        run.update(status="finished", notes=[*prediction.notes, *judged.notes])
+    _show(ahead, judged.rows, run, parts.data.unit)
 
 
-def _score(run: Run, parts: Experiment, report: ForecastsReport, *, figures: bool) -> list[dict[str, Any]]:
+def _prepare(settings: PredictSettings, dataset: dict[str, Any], source: Run) -> Prediction:
+    """Read the file as the run's own was read, and prepare it with the run's numbers."""
+    series = read_more(dataset, settings.inputs)
+    try:
+        prediction = for_prediction(series, source.preprocessing)
+    except DataError as error:
+        raise DataError(f"run={settings.run}, inputs={settings.inputs}: {error}") from error
+    if dataset["gaps"] == "interpolate" and not series.observed.all():
+        prediction.data.warnings.append(INTERPOLATED)
+    return prediction
+
+
+def _score(run: Run, parts: Experiment, report: ForecastsReport, *, figures: bool) -> Judgement:
     """Judge the windows that the run has not seen."""
     outputs = outputs_of(parts, [parts.data.test])
     judged = report.judge(outputs, [])
@@ -66,7 +78,7 @@ def _score(run: Run, parts: Experiment, report: ForecastsReport, *, figures: boo
         report.draw_split(run, "test")
     for sentence in judged.notes:
         console.note(sentence)
-    return judged.rows
+    return judged
 
 
 def _look_ahead(

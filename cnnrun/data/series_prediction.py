@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from cnnrun.data.assemble_series import Prepared, prepare
 from cnnrun.data.borders import Bounds
-from cnnrun.data.series_preprocessing import SeriesPreprocessing
+from cnnrun.data.fit_series import READS_THE_FUTURE
+from cnnrun.data.series_preprocessing import SeriesPreprocessing, SplitName
 from cnnrun.data.windows import SeriesData, SeriesSplit, stamps_of
 from cnnrun.errors import DataError
 
@@ -24,8 +25,9 @@ class Prediction:
     stamps: "pd.Index"
     """(H,) of the steps after the end; row numbers without a time column."""
     data: SeriesData
-    """The file in the run's splits, as far as it holds their rows, so train and val may be empty. `test` has every
-    window whose targets all exist and come after the last row that the run has seen; it is empty where none does."""
+    """The file in the run's splits, as far as it holds their rows. `test` has every window whose targets all exist and
+    come after the last row that the run has seen; it is empty where none does. `train` is empty unless the file holds
+    the whole of it: what is fitted on a part of it would not be what the run was compared with."""
     notes: list[str]
 
 
@@ -65,18 +67,25 @@ def for_prediction(series: "Series", stored: dict[str, Any]) -> Prediction:
 
 
 def _in_splits(prepared: Prepared, bounds: Bounds) -> SeriesData:
-    def cut(begin: int, stop: int) -> tuple[int, int]:
+    preprocessing = prepared.preprocessing
+
+    def cut(name: SplitName) -> SeriesSplit:
+        (begin, stop), (had_begin, had_stop) = bounds[name], preprocessing.bounds[name]
         first = max(begin, prepared.first)
-        return first, max(stop - prepared.preprocessing.recipe.horizon + 1 - first, 0)
+        count = max(stop - preprocessing.recipe.horizon + 1 - first, 0)
+        is_part = name == "train" and stop - begin < had_stop - had_begin
+        return prepared.cut(name, first, 0 if is_part else count)
 
     return SeriesData(
-        **{name: prepared.cut(name, *cut(*rows)) for name, rows in bounds.items()},
-        forecast=prepared.preprocessing.forecast,
+        train=cut("train"),
+        val=cut("val"),
+        test=cut("test"),
+        forecast=preprocessing.forecast,
         series=prepared.series,
-        preprocessing=prepared.preprocessing,
+        preprocessing=preprocessing,
         history=prepared.history,
         bounds=bounds,
-        warnings=[],
+        warnings=[READS_THE_FUTURE] if preprocessing.recipe.clean == "reference" else [],
         notes=[],
     )
 
