@@ -148,8 +148,17 @@ def _known_channels(series: "Series", recipe: Recipe) -> Channels:
 
 
 def stamps_until(index: "pd.DatetimeIndex", frequency: str | None, length: int) -> "pd.DatetimeIndex":
-    """(length,) stamps: those of the index, and those that follow at its frequency."""
+    """(length,) stamps: those of the index, and those that follow at its frequency.
+
+    Days and longer steps follow the local calendar; where a zone skips midnight, that day begins when it may.
+    """
     import pandas as pd
 
-    future = pd.date_range(index[-1], periods=length - len(index) + 1, freq=frequency)[1:]
+    count = length - len(index)
+    if index.tz is None or isinstance(pd.tseries.frequencies.to_offset(frequency), pd.offsets.Tick):
+        future = pd.date_range(index[-1], periods=count + 1, freq=frequency)[1:]
+    else:
+        last = pd.Timestamp.combine(index[-1].date(), min(index[:2].time))  # of two stamps, at most one is late
+        local = pd.date_range(last, periods=count + 1, freq=frequency)[1:]
+        future = local.tz_localize(index.tz, ambiguous=np.ones(count, bool), nonexistent="shift_forward")
     return pd.DatetimeIndex(index.append(future))

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from cnnrun.data.channels import stamps_until
 from cnnrun.data.fit_series import fit_series
 from cnnrun.data.series import Series
 from cnnrun.data.series_preprocessing import Recipe
@@ -386,6 +387,22 @@ def test_ids_are_stamps_or_rows_and_are_written_when_asked_for():
     assert numbered.test.ids[0] == "160"
     for data in (daily, hourly, numbered):
         assert len(data.test.ids) == len(data.test) == len(data.stamps(data.test)) == len(list(data.test.ids))
+
+
+@pytest.mark.parametrize("days", [306, 307, 308], ids=["before", "on", "after"])
+def test_stamps_go_on_where_a_zone_skips_midnight(days):
+    # In Brazil 2018-11-04 began at 01:00: the 308th day of that year.
+    zone = "America/Sao_Paulo"
+    stamps = pd.date_range("2018-01-01", periods=days).tz_localize(zone, nonexistent="shift_forward")
+    future = stamps_until(stamps, "D", days + 4)[days:]
+    whole = pd.date_range("2018-01-01", periods=days + 4)[days:]
+    assert list(future.tz_localize(None).normalize()) == list(whole)
+    assert [stamp.hour for stamp in future] == [int(day == pd.Timestamp("2018-11-04")) for day in whole]
+
+
+def test_hours_go_on_over_a_change_of_the_clock():
+    stamps = pd.date_range("2020-10-24", periods=24, freq="h", tz="Europe/Berlin")
+    assert (np.diff(stamps_until(stamps, "h", 72).asi8) == stamps.asi8[1] - stamps.asi8[0]).all()
 
 
 def test_the_fingerprint_changes_with_values_stamps_and_splits_and_not_with_scaling():
