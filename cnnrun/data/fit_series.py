@@ -13,6 +13,7 @@ from cnnrun.data.channels import Unscaled, channel_names, fit_scalers, leading_r
 from cnnrun.data.seasons import season_of
 from cnnrun.data.series_preprocessing import Recipe, SeriesPreprocessing, SplitName
 from cnnrun.data.windows import SeriesData
+from cnnrun.errors import DataError
 
 if TYPE_CHECKING:
     from cnnrun.data.series import Series
@@ -44,7 +45,7 @@ def fit_series(
         season: steps, or None to take it from the frequency.
     Raises:
         ConfigError: if settings contradict each other or the frequency.
-        DataError: if a split is too short for a window, or train gives nothing to fit on.
+        DataError: if a split is too short for a window or holds no observed target, or train gives nothing to fit on.
     """
     recipe.require_sense()
     begin = leading_rows(series)
@@ -53,6 +54,7 @@ def fit_series(
     if series.index is not None:
         require_varying(series.index, recipe.calendar)
     series = until(series, bounds["test"][1])
+    _require_observed(series, bounds, num_targets)
     unscaled = Unscaled.of(series, recipe)
     train = slice(*bounds["train"])
     season = season or season_of(series.frequency)
@@ -80,6 +82,18 @@ def fit_series(
         notes=list(_notes(series, begin, train_on_val)),
         unscaled=unscaled,
     )
+
+
+def _require_observed(series: "Series", bounds: Bounds, num_targets: int) -> None:
+    """Refuse a split that could not be judged: gaps that were filled are never scored."""
+    splits: tuple[SplitName, ...] = ("val", "test")
+    for name in splits:
+        begin, stop = bounds[name]
+        if not series.observed[begin:stop, :num_targets].any():
+            raise DataError(
+                f"nothing was observed in {name}, rows {begin:,} to {stop - 1:,}: all its targets are gaps that were "
+                "filled in, which are never scored; move the splits by dataset.val, dataset.test or dataset.end"
+            )
 
 
 def _notes(series: "Series", begin: int, train_on_val: bool) -> Iterator[str]:

@@ -365,6 +365,16 @@ def test_a_target_that_never_changes_in_train_is_refused():
         fitted(replace(series, values=values), replace(RECIPE, difference=2))
 
 
+@pytest.mark.parametrize(("split", "rows"), [("val", slice(60, 91)), ("test", slice(91, 120))])
+def test_a_split_without_an_observed_target_is_refused(split, rows):
+    series = made()
+    series.observed[rows, :2] = False
+    with pytest.raises(DataError, match=f"nothing was observed in {split}, rows {rows.start} to {rows.stop - 1}: "):
+        fitted(series)
+    series.observed[rows.stop - 1, 1] = True
+    assert np.isfinite(getattr(fitted(series), split).actual).sum() == 1
+
+
 def test_mase_scale_is_the_mean_seasonal_change_of_train():
     series = made()
     train = series.values[:60, :2]
