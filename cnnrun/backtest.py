@@ -10,7 +10,7 @@ from cnnrun import experiment
 from cnnrun.data.rolling_origins import rolling_origins
 from cnnrun.data.splits import Data
 from cnnrun.data.windows import SeriesData
-from cnnrun.errors import ConfigError
+from cnnrun.errors import ConfigError, Diverged
 from cnnrun.metrics.intervals import Estimate
 from cnnrun.metrics.means import mean_interval
 from cnnrun.report import outputs_of, report_of
@@ -21,9 +21,17 @@ Row = dict[str, Any]
 
 
 def require_series(data: Data, folds: int) -> None:
-    """Raise ConfigError where folds are asked for and time has no order."""
-    if folds and not isinstance(data, SeriesData):
+    """Refuse folds that cannot be had before anything is trained.
+
+    Raises:
+        ConfigError: if time has no order.
+        DataError: if the series is too short for so many.
+    """
+    if not folds:
+        return
+    if not isinstance(data, SeriesData):
         raise ConfigError(f"backtest.folds={folds}: only a series can be judged on what came later; leave it out")
+    next(rolling_origins(data, folds))  # the earliest fold is the shortest
 
 
 def backtest(config: dict[str, Any], data: Data, device: torch.device, done: int) -> Iterator[Row]:
@@ -40,7 +48,11 @@ def backtest(config: dict[str, Any], data: Data, device: torch.device, done: int
     assert isinstance(data, SeriesData)
     for number, fold in enumerate(rolling_origins(data, config["backtest"]["folds"]), start=1):
         if number > done:
-            yield {"fold": number} | _dates(fold) | _metrics(config, fold, device)
+            try:
+                metrics = _metrics(config, fold, device)
+            except Diverged as error:
+                raise Diverged(f"backtest, fold {number}: {error}") from error
+            yield {"fold": number} | _dates(fold) | metrics
 
 
 def _dates(fold: SeriesData) -> Row:
@@ -56,8 +68,7 @@ def _metrics(config: dict[str, Any], fold: SeriesData, device: torch.device) -> 
     parts = experiment.build(config, fold, device)
     fit = experiment.prepare_training(config, parts)
     parts.model.load_state_dict(_best_weights(fit))
-    rows = report_of(parts).judge(outputs_of(parts, [fold.val, fold.test]), []).rows
-    return {row["metric"]: row["value"] for row in rows if row["split"] == "test"}
+    return {row["metric"]: row["value"] for row in report_of(parts).judge(outputs_of(parts, [fold.test]), []).rows}
 
 
 def _best_weights(fit: Fit) -> dict[str, torch.Tensor]:
