@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnrun.metrics.conformal import least_errors
 from cnnrun.tasks.forecast_scores import MODEL, SplitScores
 from cnnrun.tasks.forecast_tables import MOST_ROWS, stride
+from cnnrun.tasks.forecasting import INTERVAL_LEVEL
 
 if TYPE_CHECKING:
     from cnnrun.data.series_preprocessing import ForecastTarget
@@ -71,14 +73,14 @@ def _rmse(errors: Array, target: "ForecastTarget") -> float:
     return float(np.sqrt(np.mean(np.square(scaled[~np.isnan(scaled)]))))
 
 
-def notes(scores: Mapping[str, SplitScores], data: "SeriesData", table: str, *, has_margins: bool) -> list[str]:
+def notes(scores: Mapping[str, SplitScores], data: "SeriesData", table: str, *, from_val: bool) -> list[str]:
     """What else is worth a sentence: baselines that win, metrics and windows that are left out.
 
     Args:
         scores: of the splits that were judged, by name. table: the split whose forecasts are written.
-        has_margins: whether the interval of a forecast comes from errors on val.
+        from_val: whether the interval of a forecast comes from errors on val.
     """
-    trained_on_val = data.bounds["train"][1] > data.bounds["val"][0]
+    trained_on_val = data.trains_on_val
     told = [] if trained_on_val else ["val"]
     found: list[str] = []
     for name in (*told, "test"):
@@ -86,11 +88,8 @@ def notes(scores: Mapping[str, SplitScores], data: "SeriesData", table: str, *, 
             found += _beside_baselines(scores[name])
     if {"train", "val"} <= set(scores) and not trained_on_val:
         found += _overfitting(scores["train"], scores["val"])
-    if trained_on_val and has_margins:
-        found.append(
-            "the intervals of the forecasts come from errors on val, which was trained on: they are too narrow; with "
-            "task.loss=quantile they would not be"
-        )
+    if from_val:
+        found += _about_intervals(scores[table], trained_on_val)
     found += _undefined(scores)
     for split in scores.values():
         found += _left_out(split)
@@ -118,6 +117,21 @@ def _beside_baselines(scores: SplitScores) -> Iterator[str]:
         )
 
 
+def _about_intervals(scores: SplitScores, trained_on_val: bool) -> Iterator[str]:
+    """What is to be said of intervals that come from errors on val."""
+    if np.isnan(scores.totals[MODEL].inside).all():
+        least = least_errors(INTERVAL_LEVEL)
+        yield (
+            f"the forecasts have no intervals: those of {INTERVAL_LEVEL:.0%} take {least} errors of each step on val, "
+            "and there are fewer; take a longer val, or task.loss=quantile"
+        )
+    elif trained_on_val:
+        yield (
+            "the intervals of the forecasts come from errors on val, which was trained on: they are too narrow; with "
+            "task.loss=quantile they would not be"
+        )
+
+
 def _tested(scores: SplitScores, baseline: str) -> str:
     p = scores.compared(baseline).p_value
     return "" if np.isnan(p) else f" (Diebold-Mariano {_p(p)})"
@@ -128,7 +142,7 @@ def _p(value: float) -> str:
 
 
 def _overfitting(train: SplitScores, val: SplitScores) -> Iterator[str]:
-    if not train.mae(MODEL) or not train.mae("ridge"):
+    if not train.mae(MODEL) or not train.mae("ridge") or not val.has_intervals:
         return
     ours, ridge = (val.mae(name) / train.mae(name) for name in (MODEL, "ridge"))
     if ours > OVERFITTING_RATIO * ridge:

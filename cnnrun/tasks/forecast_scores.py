@@ -136,7 +136,7 @@ class SplitScores:
         reasons = {
             "mape": ("there are actual values of 0", sums.zeros.any()),
             "mase": (
-                f"the seasonal naive forecast ({self.target.season} steps) has no error in train",
+                f"in train the seasonal naive forecast ({self.target.season} steps) has no error, or no past",
                 np.isnan(sums.seasonal).any(),
             ),
             "r2": ("the actual values are all the same", math.isnan(float(METRICS["r2"](sums)))),

@@ -139,9 +139,10 @@ class Forecasting:
         return self.quantiles[-1] - self.quantiles[0] if self.quantiles else INTERVAL_LEVEL
 
     def calibrate(self, outputs: Tensor, val: "SeriesSplit") -> None:
-        """Set `margins`, from the errors on val; nothing to do for a network that gives quantiles."""
+        """Set `margins`, from the errors on val; not for a network that gives quantiles, nor from too few errors."""
         if not self.quantiles:
-            self.margins = margins_of(val.actual - self.forecasts(outputs, val.base).point, INTERVAL_LEVEL)
+            margins = margins_of(val.actual - self.forecasts(outputs, val.base).point, INTERVAL_LEVEL)
+            self.margins = None if np.isnan(margins).any() else margins
             self._scored = None
 
     def results(self, outputs: dict[str, Tensor], data: "SeriesData", splits: Sequence[str]) -> "list[Row]":
@@ -198,7 +199,7 @@ class Forecasting:
         from cnnrun.tasks.forecast_findings import notes
 
         scores = {name: self._scores(outputs, data, name) for name in outputs}
-        return notes(scores, data, split, has_margins=self.margins is not None)
+        return notes(scores, data, split, from_val=not self.quantiles)
 
     def _scores(self, outputs: dict[str, Tensor], data: "SeriesData", split: str) -> "SplitScores":
         """Of the network and the baselines; kept, as everything is made of them."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnnrun.metrics.conformal import margins_of
+from cnnrun.metrics.conformal import least_errors, margins_of
 
 
 def test_the_margins_are_the_order_statistics_that_theory_names():
@@ -12,8 +12,15 @@ def test_the_margins_are_the_order_statistics_that_theory_names():
     assert margins_of(errors, 0.9).tolist() == [[5.0, 95.0]]
 
 
-def test_too_few_errors_give_the_outermost():
-    assert margins_of(np.array([[3.0], [1.0], [2.0]]), 0.9).tolist() == [[1.0, 3.0]]
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.9, 0.95])
+def test_too_few_errors_give_none(level):
+    least = least_errors(level)
+    errors = np.random.default_rng(0).normal(size=(least, 1))
+    # Between the outermost of n errors lie (n - 1) / (n + 1) of new ones.
+    assert (least - 1) / (least + 1) >= level - 1e-9 > (least - 2) / least
+    assert margins_of(errors, level).tolist() == [[errors.min(), errors.max()]]
+    assert np.isnan(margins_of(errors[1:], level)).all()
+    assert np.isnan(margins_of(errors[:1], level)).all()
 
 
 def test_each_place_has_its_own_and_what_is_missing_counts_nowhere():

@@ -1,9 +1,12 @@
 """Dead forecasts and winning baselines are named, and only they: pytest tests/tasks"""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from cnnrun.data.assemble_series import assemble_series
 from cnnrun.tasks import forecast_findings, forecast_tables
 from cnnrun.tasks.baselines import Baselines
 
@@ -115,6 +118,32 @@ class TestNotes:
         assert sentence.startswith("the intervals of the forecasts come from errors on val, which was trained on")
         assert notes(data, loss="quantile") == []
 
+    def test_intervals_from_too_few_errors_are_not_given(self, make_data, values, judged, notes):
+        told = (
+            "the forecasts have no intervals: those of 90% take 19 errors of each step on val, and there are fewer; "
+            "take a longer val, or task.loss=quantile"
+        )
+        for rows, is_told in ((19, True), (20, False)):  # of two steps: a window less
+            data = make_data(values(1000), val=rows / 1000, horizon=2)
+            task, outputs = judged(data)
+            task.calibrate(outputs["val"], data.val)
+            assert (task.margins is None) is is_told
+            assert (told in task.notes(outputs, data, "test")) is is_told
+            assert ("coverage" in {row["metric"] for row in task.results(outputs, data, ["test"])}) is not is_told
+            assert told not in notes(data, loss="quantile")
+
+    def test_of_too_few_windows_of_val_over_fitting_is_not_told(self, make_data, values, notes):
+        data = make_data(values(1000), val=0.02, horizon=1)
+        found = notes(data, {"val": scaled(data, data.val.actual + 50, "val")}, noise=0.01)
+        assert not any(sentence.startswith("over-fitted") for sentence in found)
+
+    def test_a_season_longer_than_train_has_no_mase(self, make_data, values, notes):
+        found = notes(make_data(values(1000), season=700))
+        assert found[-1] == (
+            "mase is left out on train, val, test: in train the seasonal naive forecast (700 steps) has no error, or "
+            "no past"
+        )
+
     def test_what_is_left_out_is_said_once(self, make_data, values, notes):
         given, observed = values(1000), np.ones((1000, 1), dtype=bool)
         given[[5, -5]] = 0
@@ -128,11 +157,14 @@ class TestNotes:
 
     @pytest.mark.parametrize("hidden", [slice(600, 800), slice(800, 1000)])
     def test_a_split_of_which_nothing_was_observed_has_no_metrics(self, make_data, values, judged, notes, hidden):
+        whole = make_data(values(1000), horizon=1)
         observed = np.ones((1000, 1), dtype=bool)
         observed[hidden] = False
-        data = make_data(values(1000), observed=observed, horizon=1)
+        series = replace(whole.series, observed=observed)  # as in a file that a run predicts from
+        data = assemble_series(series, whole.preprocessing, whole.bounds, warnings=[], notes=[])
         split = "val" if hidden.start == 600 else "test"
-        assert notes(data) == [f"200 of 200 target values of {split} were not observed; they count nowhere"]
+        told = f"200 of 200 target values of {split} were not observed; they count nowhere"
+        assert told in notes(data)
         task, outputs = judged(data)
         assert task.findings(outputs, data) == []
         assert {row["split"] for row in task.results(outputs, data, list(outputs))} == {"train", "val", "test"} - {
