@@ -17,7 +17,7 @@ def autocorrelation(errors: Array, lag: int) -> float:
     """
     n, seen = len(errors), ~np.isnan(errors)
     centred = np.where(seen, errors - errors[seen].mean() if seen.any() else 0.0, 0.0)
-    pairs = int((seen[: n - lag] & seen[lag:]).sum()) if lag < n else 0
+    pairs = _pairs(errors, lag)
     power = float((centred**2).sum())
     if not pairs or not power:
         return float("nan")
@@ -26,11 +26,26 @@ def autocorrelation(errors: Array, lag: int) -> float:
 
 
 def ljung_box(errors: Array, lags: int) -> float:
-    """P-value of no autocorrelation up to `lags`: Q = n (n + 2) sum r_k² / (n - k), Ljung and Box (1978)."""
+    """P-value of no autocorrelation up to `lags`: Q = n (n + 2) sum r_k² / (n - k), Ljung and Box (1978).
+
+    Where errors are missing, the first n is `independent_size`. Lags without a pair are left out.
+    """
+    n, told = len(errors), [lag for lag in range(1, lags + 1) if _pairs(errors, lag)]
+    terms = [autocorrelation(errors, lag) ** 2 * independent_size(errors, lag) * (n + 2) / (n - lag) for lag in told]
+    half = torch.tensor([len(told), sum(terms)], dtype=torch.float64) / 2
+    return torch.special.gammaincc(*half).item() if told else float("nan")
+
+
+def independent_size(errors: Array, lag: int) -> float:
+    """How many errors without gaps would tell as much of this lag: 1 / this is the variance of independent ones' r."""
     n = len(errors)
-    squares = np.array([autocorrelation(errors, lag) ** 2 / (n - lag) for lag in range(1, lags + 1)])
-    statistic = torch.tensor(n * (n + 2) * squares.sum() / 2, dtype=torch.float64)
-    return torch.special.gammaincc(torch.tensor(lags / 2, dtype=torch.float64), statistic).item()
+    return n * _pairs(errors, lag) / (n - lag)
+
+
+def _pairs(errors: Array, lag: int) -> int:
+    """How many errors have one `lag` later."""
+    seen = ~np.isnan(errors)
+    return int((seen[:-lag] & seen[lag:]).sum())
 
 
 def skewness(errors: Array) -> float:

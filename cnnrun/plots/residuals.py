@@ -56,9 +56,13 @@ def autocorrelation(errors: np.ndarray, lags: int) -> np.ndarray:
     if power <= 1e-20 * np.square(errors[seen]).sum():  # what rounding leaves of nothing
         return np.full(lags, np.nan)
     products = np.array([deviations[lag:] @ deviations[:-lag] for lag in range(1, lags + 1)])
-    pairs = np.array([np.count_nonzero(seen[lag:] & seen[:-lag]) for lag in range(1, lags + 1)])
-    share = seen.mean() * np.arange(len(errors) - 1, len(errors) - lags - 1, -1) / np.where(pairs > 0, pairs, np.nan)
-    return products / power * share
+    return products / power * seen.mean() / _share_of_pairs(seen, lags)
+
+
+def _share_of_pairs(seen: np.ndarray, lags: int) -> np.ndarray:
+    """(lags,) of the pairs that there would be without gaps; NaN where there is none."""
+    shares = np.array([np.mean(seen[lag:] & seen[:-lag]) for lag in range(1, lags + 1)])
+    return np.where(shares > 0, shares, np.nan)
 
 
 def _do_not_overlap(windows: pd.DataFrame) -> bool:
@@ -91,7 +95,7 @@ def _draw_histogram(axes: Axes, errors: np.ndarray) -> None:
 
 
 def _draw_autocorrelation(axes: Axes, rows: pd.DataFrame) -> None:
-    """Within the band are 95 of 100 lags of errors that tell nothing of the next: 1.96 / sqrt(n)."""
+    """Within the band are 95 of 100 lags of errors that tell nothing of the next: 1.96 / sqrt(n), wider with gaps."""
     errors = _errors(rows[(rows["horizon"] == rows["horizon"].min()).to_numpy()])
     count = int(np.isfinite(errors).sum())
     lags = min(MOST_LAGS, len(errors) - 1)
@@ -101,10 +105,13 @@ def _draw_autocorrelation(axes: Axes, rows: pd.DataFrame) -> None:
         axes.text(0.5, 0.5, "no two errors differ", transform=axes.transAxes, ha="center", fontsize=TEXT_SIZE)
         axes.set(xlim=(0, 1), ylim=(-1, 1), xticks=[])
         return
-    band = 1.96 / np.sqrt(count)
-    axes.axhspan(-band, band, color=GREY, alpha=0.3, linewidth=0, label="95 % band of independent errors")
-    axes.vlines(np.arange(1, lags + 1), 0, values, color=BLUE, linewidth=2 if lags > 20 else 4)
+    band = 1.96 / np.sqrt(len(errors) * _share_of_pairs(np.isfinite(errors), lags))
+    places, widest = np.arange(1, lags + 1), np.nanmax(band)
+    axes.vlines(places, 0, values, color=BLUE, linewidth=2 if lags > 20 else 4)
+    ends = [np.r_[0.5, places + 0.5], np.r_[band[:1], band]]
+    style: dict[str, Any] = {"step": "pre", "color": GREY, "alpha": 0.3, "linewidth": 0, "zorder": 0.5}
+    axes.fill_between(ends[0], -ends[1], ends[1], label="95 % band of independent errors", **style)
     axes.axhline(0, color="0.2", linewidth=0.8)
     axes.set_xlim(0, lags + 1)
-    axes.set_ylim(min(-2 * band, 1.15 * np.nanmin(values)), max(2 * band, 1.15 * np.nanmax(values)))
+    axes.set_ylim(min(-2 * widest, 1.15 * np.nanmin(values)), max(2 * widest, 1.15 * np.nanmax(values)))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))

@@ -15,7 +15,14 @@ from cnnrun import tables
 from cnnrun.metrics.block_bootstrap import estimate, resampled
 from cnnrun.metrics.forecast import METRICS, Sums
 from cnnrun.metrics.intervals import Estimate
-from cnnrun.metrics.residuals import autocorrelation, excess_kurtosis, ljung_box, skewness, useful_lags
+from cnnrun.metrics.residuals import (
+    autocorrelation,
+    excess_kurtosis,
+    independent_size,
+    ljung_box,
+    skewness,
+    useful_lags,
+)
 from cnnrun.tasks.forecast_scores import MODEL, SplitScores, step_of, week_of
 
 if TYPE_CHECKING:
@@ -232,7 +239,7 @@ def _residual_rows(errors: Array, cycles: Sequence[int], block: int) -> list[tup
         ("deviation", float(np.std(errors[seen])), "standard deviation"),
     ]
     lags = useful_lags(len(errors), cycles)
-    rows += [_autocorrelation_row(errors, lag, 1.96 / math.sqrt(n)) for lag in lags]
+    rows += [_autocorrelation_row(errors, lag) for lag in lags if independent_size(errors, lag)]
     box = min(max(LJUNG_BOX_LAGS, *lags), len(errors) // 5)
     if box:
         p = ljung_box(errors, box)
@@ -253,8 +260,8 @@ def _mean_estimate(errors: Array, block: int) -> Estimate:
     return estimate(float(np.nanmean(errors)), means, len(errors) / block)
 
 
-def _autocorrelation_row(errors: Array, lag: int, band: float) -> tuple[str, float, str]:
-    value = autocorrelation(errors, lag)
+def _autocorrelation_row(errors: Array, lag: int) -> tuple[str, float, str]:
+    value, band = autocorrelation(errors, lag), 1.96 / math.sqrt(independent_size(errors, lag))
     place = "within" if abs(value) <= band else "outside"
     return f"autocorrelation_{lag}", value, f"{place} ±{band:.3f}, where 95 % of those of independent errors lie"
 

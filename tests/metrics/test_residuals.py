@@ -5,7 +5,14 @@ import pytest
 from scipy import stats
 from scipy.signal import lfilter
 
-from cnnrun.metrics.residuals import autocorrelation, excess_kurtosis, ljung_box, skewness, useful_lags
+from cnnrun.metrics.residuals import (
+    autocorrelation,
+    excess_kurtosis,
+    independent_size,
+    ljung_box,
+    skewness,
+    useful_lags,
+)
 
 ERRORS = lfilter([1], [1, -0.6], np.random.default_rng(0).exponential(size=400))
 
@@ -40,6 +47,26 @@ def test_ljung_box_sees_memory_and_only_that():
     generator = np.random.default_rng(0)
     rejected = sum(ljung_box(generator.normal(size=200), 10) < 0.05 for _ in range(300))
     assert 0.02 <= rejected / 300 <= 0.09
+
+
+@pytest.mark.parametrize("missing", [0.1, 0.5, 0.8])
+def test_gaps_are_no_memory(missing):
+    generator = np.random.default_rng(0)
+    rejected, outside = [], []
+    for _ in range(300):
+        errors = np.where(generator.random(300) < missing, np.nan, generator.normal(size=300))
+        rejected.append(ljung_box(errors, 10) < 0.05)
+        outside.append(abs(autocorrelation(errors, 1)) > 1.96 / np.sqrt(independent_size(errors, 1)))
+    assert 0.02 <= np.mean(rejected) <= 0.09
+    assert 0.02 <= np.mean(outside) <= 0.09
+
+
+def test_lags_that_no_pair_has_do_not_count():
+    errors = np.random.default_rng(0).normal(size=60)
+    every_third = np.where(np.arange(60) % 3 == 0, errors, np.nan)
+    q = sum(60 * 62 * autocorrelation(every_third, k) ** 2 * (20 - k // 3) / (60 - k) ** 2 for k in (3, 6, 9))
+    assert ljung_box(every_third, 10) == pytest.approx(stats.chi2.sf(q, 3), rel=1e-9)
+    assert np.isnan(ljung_box(every_third, 2))
 
 
 def test_skewness_and_kurtosis_are_scipys():

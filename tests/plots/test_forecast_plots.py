@@ -340,6 +340,24 @@ def test_autocorrelation_of_the_plot_is_that_of_the_table() -> None:
     assert np.isnan(autocorrelation(np.full(9, 0.1), 2)).all()
 
 
+def test_the_band_of_independent_errors_is_wider_with_gaps() -> None:
+    from cnnrun.metrics.residuals import independent_size
+
+    table = forecast_table(DAYS)
+    table["forecast"] += np.random.default_rng(0).normal(size=len(table))
+    table.loc[table.index % 4 == 1, "actual"] = np.nan
+    errors = (table["forecast"] - table["actual"]).to_numpy()
+    lags = residuals(table, "test", "GWh").axes[2]
+    (band,) = [drawn for drawn in lags.collections if drawn.get_label() == "95 % band of independent errors"]
+    corners = band.get_paths()[0].vertices
+    for lag in (1, 4, 10):
+        height = corners[np.abs(corners[:, 0] - lag - 0.5) < 0.01, 1].max()
+        assert 1.96 / np.sqrt(independent_size(errors, lag)) <= height + 1e-9
+    assert corners[:, 1].max() == pytest.approx(
+        max(1.96 / np.sqrt(independent_size(errors, lag)) for lag in range(1, 40))
+    )
+
+
 def test_lags_of_windows_that_do_not_overlap_are_counted_in_windows() -> None:
     figure = residuals(forecast_table(np.arange(60), horizon=6, every=6), "test", "GWh")
     assert figure.axes[2].get_xlabel() == "lag (windows), of errors 1 step ahead"
