@@ -26,8 +26,9 @@ class Prediction:
     """(H,) of the steps after the end; row numbers without a time column."""
     data: SeriesData
     """The file in the run's splits, as far as it holds their rows. `test` has every window whose targets all exist and
-    come after the last row that the run has seen; it is empty where none does. `train` is empty unless the file holds
-    the whole of it: what is fitted on a part of it would not be what the run was compared with."""
+    come after the last row that the run has seen; it is empty where none does, or none was observed. `train` is empty
+    unless the file holds the whole of it: what is fitted on a part of it would not be what the run was compared with.
+    """
     notes: list[str]
 
 
@@ -49,10 +50,16 @@ def for_prediction(series: "Series", stored: dict[str, Any]) -> Prediction:
     prepared = prepare(series, preprocessing)
     if prepared.first > length:
         raise DataError(f"the last {needed:,} rows of the file, which a forecast takes, are not complete")
-    bounds = _bounds(series, preprocessing)
+    data = _in_splits(prepared, _bounds(series, preprocessing))
     notes = []
-    if bounds["test"][0] == length:
+    unseen = length - data.bounds["test"][0]
+    if not unseen:
         notes.append("the run has seen all rows of this file; nothing is scored")
+    elif not len(data.test):
+        notes.append(
+            f"the {unseen:,} rows that the run has not seen hold no window of {recipe.horizon:,} steps of which "
+            "anything was observed; nothing is scored"
+        )
     if recipe.clean in ("zscore", "hampel") and length < needed + recipe.clean_window - 1:
         notes.append(
             f"the first rows of the file are not cleaned, for {recipe.clean} judges the last of "
@@ -61,7 +68,7 @@ def for_prediction(series: "Series", stored: dict[str, Any]) -> Prediction:
     return Prediction(
         ahead=prepared.cut("predict", length, 1),
         stamps=stamps_of(series, length, recipe.horizon),
-        data=_in_splits(prepared, bounds),
+        data=data,
         notes=notes,
     )
 
@@ -72,9 +79,10 @@ def _in_splits(prepared: Prepared, bounds: Bounds) -> SeriesData:
     def cut(name: SplitName) -> SeriesSplit:
         (begin, stop), (had_begin, had_stop) = bounds[name], preprocessing.bounds[name]
         first = max(begin, prepared.first)
-        count = max(stop - preprocessing.recipe.horizon + 1 - first, 0)
         is_part = name == "train" and stop - begin < had_stop - had_begin
-        return prepared.cut(name, first, 0 if is_part else count)
+        is_known = bool(prepared.series.observed[first:stop, : len(preprocessing.targets)].any())
+        count = max(stop - preprocessing.recipe.horizon + 1 - first, 0)
+        return prepared.cut(name, first, count if is_known and not is_part else 0)
 
     return SeriesData(
         train=cut("train"),

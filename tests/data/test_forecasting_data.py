@@ -234,6 +234,22 @@ def test_a_file_that_the_run_has_seen_is_forecast_from_and_not_scored(meter):
     assert prediction.ahead.ids[0] == "2020-07-19"
 
 
+@pytest.mark.parametrize("empty", [[], [*range(200, 230)]], ids=["too short", "nothing observed"])
+def test_new_rows_that_cannot_be_scored_are_noted(meter, tmp_path, empty):
+    settings = settings_of("energy", csv=str(meter), **SMALL | {"gap_limit": 30})
+    longer = write(tmp_path / "longer.csv", 230 if empty else 202)
+    table = pd.read_csv(longer)
+    table.loc[empty, "load"] = np.nan
+    table.to_csv(longer, index=False)
+    prediction = for_prediction(read_more(settings, str(longer)), series(**settings).stored())
+    assert len(prediction.data.test) == 0
+    assert prediction.notes == [
+        f"the {len(table) - 200} rows that the run has not seen hold no window of 3 steps of which anything was "
+        "observed; nothing is scored"
+    ]
+    assert len(prediction.ahead) == 1
+
+
 def test_rows_without_stamps_are_counted(meter, tmp_path):
     settings = settings_of("energy", csv=str(meter), **SMALL | {"time": None})
     stored = series(**settings).stored()
