@@ -118,7 +118,7 @@ def test_a_causal_block_sees_the_past_as_far_as_its_kernels_reach_and_no_future(
 
 
 def test_a_causal_convolution_takes_zeros_before_the_series(build):
-    model = build("cnn1d", (1, 4), channels=[1], dilation=2, kernel_size=2)
+    model = build("cnn1d", (1, 4), channels=[1], dilation=2, kernel_size=2, activation="relu")
     conv = model.features.block1.conv1
     nn.init.constant_(conv.weight, 1.0)
     outputs = model.features.block1(torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]))
