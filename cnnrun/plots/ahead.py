@@ -19,7 +19,7 @@ def ahead(series: pd.DataFrame, ahead: pd.DataFrame, unit: str) -> Figure:
     """
     shown, note = first_targets(list(ahead["series"].unique()))
     steps = len(ahead) // ahead["series"].nunique()
-    title = f"Forecast of the {'next step' if steps == 1 else f'{steps:,} next steps'}{note}"
+    title = f"forecast of the next {'step' if steps == 1 else f'{steps:,} steps'}{note}"
     figure, grid = panels(title, rows=len(shown), height=3.2 if len(shown) == 1 else 1.3)
     for axes, name in zip(grid[:, 0], shown, strict=True):
         _draw_target(axes, series["timestamp"], series[name], ahead[ahead["series"] == name])

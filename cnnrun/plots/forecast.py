@@ -103,7 +103,7 @@ def _draw_series(axes: Axes, rows: pd.DataFrame, apart: bool) -> None:
         draw_band(axes, x, low, high, color=BLUE, alpha=0.22, label="interval")
     if not np.isnan(actual).all():
         draw_line(axes, x, actual, color=BLACK, label="actual")
-    if apart and len(begins) < len(x) - 1:
+    if apart and 0 < len(begins) < len(x) - 1:
         _mark_borders(axes, (x[begins - 1] + x[begins]) / 2)
         x, point = np.insert(x, begins, np.nan), np.insert(point, begins, np.nan)
     draw_line(axes, x, point, color=BLUE, alpha=0.9, label="forecast")

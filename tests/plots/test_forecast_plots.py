@@ -12,6 +12,7 @@ from matplotlib.dates import num2date
 from matplotlib.figure import Figure
 
 from cnnrun import tables
+from cnnrun.plots.ahead import ahead
 from cnnrun.plots.canvas import png
 from cnnrun.plots.forecast import follow_on, forecast, forecast_zoom, last_windows
 from cnnrun.plots.forecast_comparison import backtest, baselines
@@ -148,6 +149,28 @@ def test_the_zoom_shows_where_a_new_forecast_begins() -> None:
     assert np.isnan(line(axes, "forecast")[1]).sum() == 3
     assert axes.get_ylim()[0] > 900, "the borders must not stretch the axis to 0"
     assert figure.get_suptitle() == "the end of the forecast on val, 1 to 10 steps ahead"
+
+
+def test_a_zoom_on_one_forecast_has_no_legend_for_the_next() -> None:
+    figure = forecast_zoom(forecast_table(KINDS["months"][:14], horizon=12), "test", "GWh")
+    assert labels_of(figure) == ["interval", "actual", "forecast"]
+
+
+@pytest.mark.parametrize(("steps", "title"), [(1, "forecast of the next step"), (3, "forecast of the next 3 steps")])
+def test_the_forecast_after_the_end_follows_the_last_steps(steps: int, title: str) -> None:
+    table = series_table(DAYS[:30], ("load", "wind"))
+    rows = [
+        (day, name, value, value - 1, value + 1)
+        for name, value in (("load", 7.0), ("wind", 9.0))
+        for day in DAYS[30 : 30 + steps]
+    ]
+    figure = ahead(table, read_back(pd.DataFrame(rows, columns=tables.AHEAD.names)), "GWh")
+    assert figure.get_suptitle() == title
+    for axes, name, value in zip(figure.axes, ("load", "wind"), (7.0, 9.0), strict=True):
+        np.testing.assert_array_equal(line(axes, "actual")[1], table[name])
+        times, point = line(axes, "forecast")
+        assert point.tolist() == [value] * steps
+        assert times[0] == line(axes, "actual")[0][-1] + 1
 
 
 def test_of_many_targets_the_first_seven_are_drawn() -> None:
