@@ -64,7 +64,7 @@ def scored():
     return windows
 
 
-@pytest.mark.parametrize("stop", [1826, 1827, 2000, 2184])
+@pytest.mark.parametrize("stop", [1826, 2000, 2184])
 def test_a_file_cut_at_a_row_gives_what_the_run_had_forecast_from_there(here, stop):
     demo_rows(0, stop)
     predict("run")
@@ -113,7 +113,7 @@ def test_the_baselines_are_those_of_a_run_that_was_given_the_whole_file_and_the_
     assert of_baselines == [whole[row["metric"]] for row in of_baselines]
 
 
-@pytest.mark.parametrize("begin", [SEEN + 10, 1480, 1300])
+@pytest.mark.parametrize("begin", [SEEN + 10, 1480])
 def test_a_file_without_all_of_train_is_scored_beside_the_baselines_that_need_none(here, begin):
     demo_rows(begin, 2191)
     predict("part")
@@ -189,8 +189,6 @@ def changed(name):
         return demo[::7]
     if name == "short":
         return demo[:20]
-    if name == "header":
-        return demo[:0]
     return demo.astype({"Consumption": object}).replace({"Consumption": {demo["Consumption"][5]: "n/a?"}})
 
 
@@ -201,7 +199,6 @@ def changed(name):
         ("hours", "is not on a step of D"),
         ("weeks", "the most common step between rows is 7D"),
         ("short", "run=run, inputs=file.csv: the file has 20 rows, and a forecast takes the last 371"),
-        ("header", "file.csv has a header and no rows below it"),
         ("text", "file.csv, line 7, column 'Consumption': 'n/a?' is no number"),
     ],
 )
@@ -220,12 +217,8 @@ def test_a_file_that_is_not_like_the_runs_own_is_refused_in_a_sentence(here, cap
         (["run=run", "inputs=nowhere.csv"], 3, "nowhere.csv: there is no such file"),
         (["run=run", "inputs=folder"], 3, "folder is a folder"),
         (["run=run", "inputs=empty.csv"], 3, "empty.csv is empty"),
-        (["run=run", "inputs="], 2, "a path must not be empty"),
         (["run=nowhere", "inputs=demo.csv"], 2, "nowhere is no run folder"),
-        (["run=run"], 2, "inputs is required"),
         (["run=run", "input=demo.csv"], 2, "unknown setting 'input' - did you mean 'inputs'?"),
-        (["run=run", "inputs=demo.csv", "checkpoint=beste"], 2, "did you mean 'best'?"),
-        (["run=run", "demo.csv"], 2, "'demo.csv' is no setting"),
     ],
 )
 def test_words_that_cannot_be_meant_are_answered_in_a_sentence(here, capsys, words, code, sentence):
@@ -258,16 +251,12 @@ def scaler(**values):
         (scaler(scale=0), "scalers.Consumption.scale: Input should be greater than 0"),
         (scaler(shift=float("nan")), "scalers.Consumption.shift: Input should be a finite number"),
         (lambda stored: stored["scalers"].pop("Temperature"), "scalers: there is none for 'Temperature'"),
-        (lambda stored: stored.update(scalers=[]), "scalers: Input should be a valid dictionary"),
         (lambda stored: stored["recipe"].update(lookback=10**9), "a forecast takes the last 1,000,000,357"),
-        (lambda stored: stored["recipe"].update(seasonal_lags=[10**9]), "a forecast takes the last 1,000,000,007"),
         (
             lambda stored: stored["margins"][0][0].__setitem__(0, float("nan")),
             "margins.0.0.0: Input should be a finite",
         ),
-        (lambda stored: stored["margins"][0].pop(), "margins: 1 × 7 pairs of numbers are needed"),
         (lambda stored: stored["stamps"].update(val=["x", "y"]), "stamps: Unknown datetime string format"),
-        (lambda stored: stored.pop("bounds"), "bounds: Field required"),
         (lambda stored: stored.update(frequency="h"), "the run was trained on steps of h"),
     ],
 )
