@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnrun.errors import ConfigError
-
 if TYPE_CHECKING:
     from cnnrun.data.windows import SeriesData, SeriesSplit
 
@@ -39,8 +37,6 @@ class Baselines:
         """Without a window of train, as in a file that begins after it, there is no ridge.
 
         Args: ridge_lags: P, the look-back of the network if None. from_last: as for `fit_ridge`.
-        Raises:
-            ConfigError: if no window of train has so many steps before it.
         """
         self._past = known_past(data)
         self._season, self._horizon = data.forecast.season, data.forecast.horizon
@@ -101,7 +97,7 @@ class Ridge:
         return forecast
 
 
-def fit_ridge(data: "SeriesData", past: Array, lags: int, *, from_last: bool) -> Ridge:
+def fit_ridge(data: "SeriesData", past: Array, lags: int, *, from_last: bool) -> Ridge | None:
     """The map that minimises squared errors on train plus a penalty, which is chosen on val.
 
     Where train holds val, it is chosen with a map of the windows that end before val.
@@ -110,8 +106,8 @@ def fit_ridge(data: "SeriesData", past: Array, lags: int, *, from_last: bool) ->
         past: of `known_past`. lags: P.
         from_last: whether past and future are differences from the last value, without a constant: steadier where the
             level drifts, over many steps. Otherwise there is a constant, which costs no penalty.
-    Raises:
-        ConfigError: if no window of train has so many steps before it.
+    Returns:
+        None if no window of train has so many known steps before it.
     """
     begin, stop = data.bounds["train"]
     seen = past[begin:stop]
@@ -127,9 +123,7 @@ def fit_ridge(data: "SeriesData", past: Array, lags: int, *, from_last: bool) ->
     count = len(data.train.actual)
     equations = _Equations.of(ridge, past, data.train, 0, min(before_val, count))
     if not equations.rows:
-        raise ConfigError(
-            f"task.ridge_lags={lags}: no window of train has so many steps before it that are known; take fewer"
-        )
+        return None
     candidates = [equations.solved(ridge, penalty) for penalty in PENALTIES]
     best = int(np.argmin([_error(candidate, past, data.val) for candidate in candidates]))
     if before_val >= count:

@@ -86,10 +86,12 @@ def notes(scores: Mapping[str, SplitScores], data: "SeriesData", table: str, *, 
     for name in (*told, "test"):
         if name in scores:
             found += _beside_baselines(scores[name])
-    if {"train", "val"} <= set(scores) and not trained_on_val:
+    if {"train", "val"} <= set(scores) and "ridge" in scores["train"].tallies and not trained_on_val:
         found += _overfitting(scores["train"], scores["val"])
     if from_val:
         found += _about_intervals(scores[table], trained_on_val)
+    if "ridge" not in scores[table].tallies:
+        found.append(_without_ridge(data))
     found += _undefined(scores)
     for split in scores.values():
         found += _left_out(split)
@@ -130,6 +132,12 @@ def _about_intervals(scores: SplitScores, trained_on_val: bool) -> Iterator[str]
             "the intervals of the forecasts come from errors on val, which was trained on: they are too narrow; with "
             "task.loss=quantile they would not be"
         )
+
+
+def _without_ridge(data: "SeriesData") -> str:
+    if not len(data.train):
+        return "ridge is left out: the rows of train that it would be fitted on are not all in the file"
+    return "ridge is left out: no window of train has task.ridge_lags known steps before it; take fewer"
 
 
 def _tested(scores: SplitScores, baseline: str) -> str:

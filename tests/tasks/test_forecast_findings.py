@@ -118,6 +118,18 @@ class TestNotes:
         assert sentence.startswith("the intervals of the forecasts come from errors on val, which was trained on")
         assert notes(data, loss="quantile") == []
 
+    def test_a_ridge_that_cannot_be_fitted_is_told_after_the_training(self, make_data, values, notes):
+        told = "ridge is left out: no window of train has task.ridge_lags known steps before it; take fewer"
+        assert told in notes(make_data(values(1000)), ridge_lags=700)
+        assert told not in notes(make_data(values(1000)), ridge_lags=500)
+
+    def test_without_train_there_is_no_ridge_and_that_is_told(self, make_data, values, judged):
+        data = make_data(values(1000))
+        empty = replace(data.train, targets=data.train.targets[:0], actual=data.train.actual[:0])
+        task, outputs = judged(data)
+        found = task.notes({"test": outputs["test"]}, replace(data, train=empty), "test")
+        assert "ridge is left out: the rows of train that it would be fitted on are not all in the file" in found
+
     def test_intervals_from_too_few_errors_are_not_given(self, make_data, values, judged, notes):
         told = (
             "the forecasts have no intervals: those of 90% take 19 errors of each step on val, and there are fewer; "
