@@ -33,7 +33,8 @@ def test_a_cycle_is_a_sine_and_a_cosine_that_close():
     month = calendar_channels(index, ["month"])
     assert at(month, index, "2024-10-31") == {"month_sin": -1}
     year = calendar_channels(index, ["day_of_year"])
-    assert at(year, index, "2024-07-02") == {"day_of_year_cos": -1}, "day 184 of 366"
+    half_way = {"day_of_year_cos": -1, "day_of_year_2_cos": 1, "day_of_year_3_cos": -1}
+    assert at(year, index, "2024-07-02") == half_way, "day 184 of 366"
     circle = year["day_of_year_sin"] ** 2 + year["day_of_year_cos"] ** 2
     np.testing.assert_allclose(circle, 1)
 
@@ -59,8 +60,7 @@ def _holidays():
 def test_german_holidays_their_neighbours_and_bridge_days():
     index = pd.date_range("2016-12-20", "2018-01-03")
     channels = holiday_channels(index, "DE")
-    named = ["holiday", "weekend_holiday", "before_holiday", "after_holiday", "bridge_day", "regional_holiday"]
-    assert list(channels) == named
+    assert list(channels) == ["holiday", "weekend_holiday", "before_holiday", "after_holiday", "bridge_day"]
     assert at(channels, index, "2017-01-01") == {"holiday": 1, "weekend_holiday": 1}
     assert at(channels, index, "2017-12-25") == {"holiday": 1}
     assert at(channels, index, "2017-12-24") == {"before_holiday": 1}
@@ -69,16 +69,46 @@ def test_german_holidays_their_neighbours_and_bridge_days():
     assert at(channels, index, "2017-05-26") == {"after_holiday": 1, "bridge_day": 1}, "Friday after Ascension"
     assert at(channels, index, "2017-05-24") == {"before_holiday": 1}
     assert at(channels, index, "2017-03-08") == {}
-    corpus_christi = at(channels, index, "2017-06-15")
-    assert list(corpus_christi) == ["regional_holiday"]
-    assert 0.3 < corpus_christi["regional_holiday"] < 0.5, "6 of 16 states"
+
+
+@pytest.mark.usefixtures("_holidays")
+def test_a_holiday_of_some_states_counts_as_their_share_of_the_people():
+    index = pd.date_range("2017-06-01", "2017-06-30")
+    channels = holiday_channels(index, "DE")
+    share = (11.0 + 13.0 + 6.2 + 17.9 + 4.05 + 0.99) / 82.54  # BW, BY, HE, NW, RP and SL of all, millions
+    assert at(channels, index, "2017-06-15") == {"holiday": round(share, 6)}, "Corpus Christi"
+    assert at(channels, index, "2017-06-14") == {"before_holiday": round(share, 6)}
+    friday = at(channels, index, "2017-06-16")
+    assert friday == {"after_holiday": round(share, 6), "bridge_day": round(share, 6)}
+
+
+@pytest.mark.usefixtures("_holidays")
+@pytest.mark.usefixtures("_holidays")
+def test_states_count_alike_where_nobody_counted_their_people():
+    import holidays
+
+    index = pd.date_range("2017-06-01", "2017-06-30")
+    cantons = holidays.country_holidays("CH", years=2017).subdivisions
+    off = [canton for canton in cantons if "2017-06-15" in holidays.country_holidays("CH", subdiv=canton, years=2017)]
+    assert 0 < len(off) < len(cantons)
+    assert holiday_channels(index, "CH")["holiday"][14] == pytest.approx(len(off) / len(cantons))
+
+
+def test_the_end_of_the_year_is_told_day_by_day():
+    index = pd.date_range("2018-12-01", "2019-01-31")
+    channels = calendar_channels(index, ["year_end"])
+    monday = {"christmas_or_new_years_eve": 1, "christmas_week": 1, "near_new_year": 0.125, "around_new_year": 0.533333}
+    assert at(channels, index, "2018-12-24") == monday
+    friday = {"between_the_years": 1, "christmas_week": 1, "near_new_year": 0.625, "around_new_year": 0.8}
+    assert at(channels, index, "2018-12-28") == friday
+    assert at(channels, index, "2019-01-05") == {"near_new_year": 0.5, "around_new_year": 0.733333}
+    assert at(channels, index, "2019-01-20") == {}
 
 
 @pytest.mark.usefixtures("_holidays")
 def test_a_subdivision_has_its_own_holidays():
     index = pd.date_range("2017-01-01", "2017-12-31")
     bavaria, berlin = (holiday_channels(index, place) for place in ("DE-BY", "DE-BE"))
-    assert "regional_holiday" not in bavaria
     assert at(bavaria, index, "2017-06-15") == {"holiday": 1}
     assert at(berlin, index, "2017-06-15") == {}
 

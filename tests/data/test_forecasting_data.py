@@ -78,7 +78,7 @@ def test_several_targets_come_first(meter):
 
 def test_the_synthetic_series_needs_no_file():
     data = series(**settings_of("energy_demo"))
-    assert data.input_shape == (12, 56)
+    assert data.input_shape == (16, 56)
     assert [len(split) for split in (data.train, data.val, data.test)] == [1461 - 7 + 1 - (364 - 7) - 56, 359, 359]
     assert str(data.stamps(data.test)[0].date()) == "2023-01-01"
     assert len(data.test) == 365 - 7 + 1
