@@ -21,7 +21,7 @@ WEIGHTS = {
     "DE": {"BB": 2.5, "BE": 3.6, "BW": 11.0, "BY": 13.0, "HB": 0.68, "HE": 6.2, "HH": 1.8, "MV": 1.6, "NI": 7.9}
     | {"NW": 17.9, "RP": 4.05, "SH": 2.9, "SL": 0.99, "SN": 4.07, "ST": 2.2, "TH": 2.15},
 }
-"""Millions of people in the subdivisions of a country (Federal Statistical Office, 2017); those of others count alike."""
+"""Millions of people in the subdivisions of a country (Federal Statistical Office, 2017); of others all count alike."""
 FURTHER = {"DE-BY": ("catholic",)}
 """Kinds of days that the package holidays tells from public ones, and that most people there have off."""
 Channels = dict[str, np.ndarray]
