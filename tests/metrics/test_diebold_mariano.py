@@ -55,9 +55,10 @@ def test_a_window_without_a_difference_is_left_out():
 
 
 def test_too_few_windows_are_not_tested():
-    got = diebold_mariano(np.arange(40.0), 12)
+    got = diebold_mariano(np.arange(95.0), 12)
     assert np.isnan([got.statistic, got.p_value]).all()
-    assert (got.mean_difference, got.n) == (19.5, 40)
+    assert (got.mean_difference, got.n) == (47.0, 95)
+    assert diebold_mariano(np.arange(96.0), 12).p_value < 0.05
     assert np.isnan(diebold_mariano(np.array([np.nan]), 1).mean_difference)
 
 
@@ -81,7 +82,7 @@ def simulated(kind, n, horizon, generator):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["white", "autocorrelated"])
-@pytest.mark.parametrize(("n", "horizon"), [(365, 1), (365, 7), (1000, 24)])
+@pytest.mark.parametrize(("n", "horizon"), [(365, 1), (365, 7), (1000, 24), (192, 24)])
 def test_of_a_thousand_pairs_of_equal_skill_3_to_7_percent_are_told_apart(kind, n, horizon):
     generator = np.random.default_rng(0)
     told = sum(diebold_mariano(simulated(kind, n, horizon, generator), horizon).p_value < 0.05 for _ in range(1000))
