@@ -11,9 +11,12 @@ from cnnrun.data.rolling_origins import rolling_origins
 from cnnrun.data.splits import Data
 from cnnrun.data.windows import SeriesData
 from cnnrun.errors import ConfigError, Diverged
+from cnnrun.metrics.forecast import IN_UNITS, METRICS
 from cnnrun.metrics.intervals import Estimate
 from cnnrun.metrics.means import mean_interval
 from cnnrun.report import outputs_of, report_of
+from cnnrun.tasks.baselines import NAMES
+from cnnrun.tasks.forecasting import Forecasting
 from cnnrun.training.fit import Fit
 from cnnrun.training.records import Epoch
 
@@ -25,19 +28,21 @@ def require_series(data: Data, folds: int) -> None:
 
     Raises:
         ConfigError: if time has no order.
-        DataError: if the series is too short for so many.
+        DataError: if the series is too short for so many, or one has nothing to train on, or to be judged on.
     """
     if not folds:
         return
     if not isinstance(data, SeriesData):
         raise ConfigError(f"backtest.folds={folds}: only a series can be judged on what came later; leave it out")
-    next(rolling_origins(data, folds))  # the earliest fold is the shortest
+    for _ in rolling_origins(data, folds):
+        pass
 
 
 def backtest(config: dict[str, Any], data: Data, device: torch.device, done: int) -> Iterator[Row]:
     """Rows of tables.BACKTEST, as soon as each is known: the metrics on the test of each fold.
 
-    The settings are the same for all, the weights are drawn and trained anew. The test of `data` is not read.
+    The settings are the same for all, the weights are drawn and trained anew. The test of `data` is not read. All rows
+    have the same columns, None where a fold has no such metric.
 
     Args:
         done: folds to leave out, the first ones.
@@ -46,13 +51,14 @@ def backtest(config: dict[str, Any], data: Data, device: torch.device, done: int
         Diverged: if a loss is NaN or infinite.
     """
     assert isinstance(data, SeriesData)
+    columns = dict.fromkeys(_metric_names(data.forecast.names)) | {headline(data): math.nan}
     for number, fold in enumerate(rolling_origins(data, config["backtest"]["folds"]), start=1):
         if number > done:
             try:
                 metrics = _metrics(config, fold, device)
             except Diverged as error:
                 raise Diverged(f"backtest, fold {number}: {error}") from error
-            yield {"fold": number} | _dates(fold) | metrics
+            yield {"fold": number} | _dates(fold) | columns | metrics
 
 
 def _dates(fold: SeriesData) -> Row:
@@ -63,12 +69,28 @@ def _dates(fold: SeriesData) -> Row:
     return {**dates, "n": len(fold.test)}
 
 
+def _metric_names(targets: Sequence[str]) -> list[str]:
+    """What results may hold of a network and of baselines; a fold may lack some, as where a value of 0 forbids MAPE."""
+    from cnnrun.tasks.forecast_tables import OF_BASELINES, OF_SERIES
+
+    several = len(targets) > 1
+    scaled = IN_UNITS if several else ("mae", "mse")
+    names = [name for name in METRICS if not several or name not in IN_UNITS]
+    names += [f"{name}_scaled" for name in scaled]
+    names += [f"{metric}[{target}]" for target in targets for metric in OF_SERIES if several]
+    of_baselines = [f"{metric}/{baseline}" for baseline in NAMES for metric in OF_BASELINES[several]]
+    return [*names, "interval_level", "skill", *of_baselines]
+
+
 def _metrics(config: dict[str, Any], fold: SeriesData, device: torch.device) -> Row:
     """Of a network that is trained on the fold, and of the baselines; on the fold's test."""
     parts = experiment.build(config, fold, device)
     fit = experiment.prepare_training(config, parts)
     parts.model.load_state_dict(_best_weights(fit))
-    return {row["metric"]: row["value"] for row in report_of(parts).judge(outputs_of(parts, [fold.test]), []).rows}
+    outputs = outputs_of(parts, [fold.val, fold.test])
+    assert isinstance(parts.task, Forecasting)
+    parts.task.calibrate(outputs.pop("val"), fold.val)
+    return {row["metric"]: row["value"] for row in report_of(parts).judge(outputs, []).rows}
 
 
 def _best_weights(fit: Fit) -> dict[str, torch.Tensor]:
@@ -88,10 +110,16 @@ def headline(data: Data) -> str:
 def summary(rows: Sequence[Row], metric: str, unit: str) -> str:
     """The mean over the folds of the network and of each baseline, in a sentence."""
     names = [name for name in rows[0] if name == metric or name.startswith(f"{metric}/")]
-    means = {name: mean_interval([float(row[name]) for row in rows]) for name in names}
-    rivals = ", ".join(f"{name.partition('/')[2]} {means[name].value:.4g}" for name in names[1:])
+    means = {name: mean_interval([_number(row[name]) for row in rows]) for name in names}
+    known = [name for name in names[1:] if not math.isnan(means[name].value)]
+    rivals = ", ".join(f"{name.partition('/')[2]} {means[name].value:.4g}" for name in known)
     of_network = f"{_text(means[metric])}{f' {unit}' if unit else ''}"
     return f"backtest of {len(rows)} folds: {metric} {of_network} on average; {rivals}"
+
+
+def _number(cell: str | float | None) -> float:
+    """Of a row that was just made, or read again."""
+    return math.nan if cell is None or cell == "" else float(cell)
 
 
 def _text(mean: Estimate) -> str:

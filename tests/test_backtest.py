@@ -64,9 +64,8 @@ def test_a_fold_is_the_run_that_anybody_would_make_of_its_dates(whole, here, fol
     dates = [f"dataset.val={val.date()}", f"dataset.test={row['begin'][:10]}", f"dataset.end={YEARS[fold] + 1}-01-01"]
     assert main(words_for("demo.csv", *dates, "hydra.run.dir=run")) == 0
     by_hand = {found["metric"]: found["value"] for found in Run.open("run").results() if found["split"] == "test"}
-    metrics = list(row)[5:]
-    assert {"mae", "rmse", "mape", "mase", "r2", "skill", "mae/ridge"} <= set(metrics)
-    assert {name: row[name] for name in metrics} == {name: by_hand[name] for name in metrics}
+    assert {"mae", "rmse", "mape", "mase", "r2", "coverage", "skill", "mae/ridge"} <= set(by_hand)
+    assert {name: row[name] for name in list(row)[5:]} == by_hand
 
 
 def test_no_row_of_test_is_read(whole, here):
@@ -133,6 +132,46 @@ def test_too_many_folds_are_refused_before_anything_is_trained(here, capsys):
         "cnnrun train: error: backtest.folds=5: each fold takes 365 rows to be judged on, as many as val, and nothing "
         "is left to train on for fold 1; take fewer folds, or a shorter val\n"
     )
+    assert not Path("run").exists()
+
+
+def test_folds_without_a_metric_leave_it_empty(here, capsys):
+    """MAPE where a value is 0; the ridge where a fold has too little past; intervals where val is too short."""
+    demo = energy_demo()
+    demo.loc[1200, "Consumption"] = 0
+    demo.to_csv("demo.csv", index=False)
+    assert main(words_for("demo.csv", "backtest.folds=2", "task.ridge_lags=900", "hydra.run.dir=run")) == 0
+    first, second = folds(here / "run")
+    assert first.keys() == second.keys()
+    assert [(row["mape"] == "", row["mae/ridge"] == "") for row in (first, second)] == [(True, True), (False, False)]
+    assert "backtest of 2 folds: mae " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["dataset.target=[Consumption,Temperature]"],
+        ["task.loss=quantile"],
+        ["dataset.val=2022-12-15"],
+    ],
+)
+def test_a_fold_has_the_metrics_of_the_run_itself(here, words):
+    assert main([*words_for("demo.csv", "backtest.folds=1", "hydra.run.dir=run"), *words]) == 0
+    [row] = folds(here / "run")
+    results = {found["metric"] for found in Run.open("run").results() if found["split"] == "val"}
+    assert {name for name, value in row.items() if value != ""} >= results
+    assert list(row)[:5] == ["fold", "train_end", "begin", "end", "n"]
+
+
+def test_a_fold_of_which_nothing_was_observed_is_refused_before_anything_is_trained(here, capsys):
+    demo = energy_demo()
+    demo.loc[1096:1460, "Consumption"] = None
+    demo.to_csv("demo.csv", index=False)
+    words = ["backtest.folds=2", "dataset.gap_limit=1000", "hydra.run.dir=run"]
+    assert main(words_for("demo.csv", *words)) == 3
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "backtest.folds=2, fold 1: " in line
+    assert "gaps that were filled in" in line
     assert not Path("run").exists()
 
 
