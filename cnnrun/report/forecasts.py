@@ -80,10 +80,10 @@ class ForecastsReport:
         run.write_figure("series", draw("series", read(run.table_file(SERIES.name)), target.names, target.unit))
 
     def draw_split(self, run: Run, split: str) -> None:
-        """Draw OF_SPLIT, as far as there are tables for it."""
+        """Draw OF_SPLIT, as far as there are tables for it, and rows in them: years have no hour, weekday or month."""
         frames = {
             table.name: read(file) for table in OF_SPLIT.values() if (file := run.table_file(table.name)).is_file()
         }
         for figure, table in OF_SPLIT.items():
-            if table.name in frames:
+            if len(frames.get(table.name, ())):
                 run.write_figure(figure, draw(figure, frames[table.name], split, self.task.target.unit))

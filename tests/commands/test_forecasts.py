@@ -463,6 +463,30 @@ def test_a_run_loads_only_what_it_needs_and_draws_what_it_should(here, figures, 
     assert drawn == ({"series", "architecture", "curves", *OF_SPLIT} if figures == "true" else set())
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("frequency", "words", "missing"),
+    [
+        ("YS", ["dataset.lookback=5"], {"error_by_time"}),
+        ("MS", ["dataset.target=[y,z]", "backtest.folds=2"], set()),
+        ("h", ["task.loss=quantile"], set()),
+        (None, ["dataset.time=null"], {"error_by_time"}),
+    ],
+)
+def test_whatever_the_steps_there_is_something_to_see(here, frequency, words, missing):
+    values_ = np.random.default_rng(0).normal(10, 1, (120, 2))
+    frame = pd.DataFrame(values_, columns=["y", "z"])
+    if frequency:
+        frame.insert(0, "t", pd.date_range("1900-01-01", periods=len(frame), freq=frequency))
+    frame.to_csv("meter.csv", index=False)
+    settings = ["dataset=energy", "dataset.csv=meter.csv", "dataset.target=y", *QUICK, "dataset.horizon=3"]
+    assert main(["train", *settings, *words, "figures=true", "hydra.run.dir=run"]) == 0
+    drawn = {file.stem for file in Path("run/figures").glob("*.png")}
+    with_folds = {"backtest"} if "backtest.folds=2" in words else set()
+    assert drawn == ({"series", "architecture", "curves", *OF_SPLIT} | with_folds) - missing
+    assert main(["predict", "run=run", "inputs=meter.csv"]) == 0
+
+
 SLOW_RUN = ["dataset=energy_demo", "epochs=8", "batch_size=8", "model.dropout=0.2", "figures=false", "threads=1"]
 
 
