@@ -6,9 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cnnrun.plots.canvas import BLUE
-from cnnrun.plots.forecast import BLACK
-from cnnrun.plots.panels import add_legend, first_targets, label_y, panels
+from cnnrun.plots.forecast import BLACK, by_target
+from cnnrun.plots.panels import add_legend, label_y, panels
 from cnnrun.plots.time_axis import draw_band, draw_line, set_times, times_of
+from cnnrun.tables import SERIES
 
 
 def ahead(series: pd.DataFrame, ahead: pd.DataFrame, unit: str) -> Figure:
@@ -17,22 +18,21 @@ def ahead(series: pd.DataFrame, ahead: pd.DataFrame, unit: str) -> Figure:
     Args:
         series: tables.SERIES, the last steps. ahead: tables.AHEAD.
     """
-    shown, note = first_targets(list(ahead["series"].unique()))
-    steps = len(ahead) // ahead["series"].nunique()
+    targets, note = by_target(ahead)
+    steps = ahead["timestamp"].nunique()
     title = f"forecast of the next {'step' if steps == 1 else f'{steps:,} steps'}{note}"
-    figure, grid = panels(title, rows=len(shown), height=3.2 if len(shown) == 1 else 1.3)
-    for axes, name in zip(grid[:, 0], shown, strict=True):
-        _draw_target(axes, series["timestamp"], series[name], ahead[ahead["series"] == name])
+    figure, grid = panels(title, rows=len(targets), height=3.2 if len(targets) == 1 else 1.3)
+    # By position: a column of the data may be called "timestamp", too.
+    times = times_of(pd.concat([series.iloc[:, 0], ahead["timestamp"].iloc[:steps]], ignore_index=True))
+    for number, (axes, (name, rows)) in enumerate(zip(grid[:, 0], targets.items(), strict=True)):
+        _draw_target(axes, times.values, series.iloc[:, len(SERIES.names) + number].to_numpy(dtype=float), rows)
         label_y(axes, f"{name}\n{unit}")
-        stamps = pd.concat([series["timestamp"], ahead["timestamp"]], ignore_index=True)
-        set_times(axes, times_of(stamps), labelled=axes is grid[-1, 0])
+        set_times(axes, times, labelled=axes is grid[-1, 0])
     add_legend(figure)
     return figure
 
 
-def _draw_target(axes: Axes, stamps: pd.Series, past: pd.Series, rows: pd.DataFrame) -> None:
-    behind = past.to_numpy(dtype=float)
-    x = times_of(pd.concat([stamps, rows["timestamp"]], ignore_index=True)).values
+def _draw_target(axes: Axes, x: np.ndarray, behind: np.ndarray, rows: pd.DataFrame) -> None:
     before, after = x[: len(behind)], x[len(behind) :]
     point, low, high = rows[["forecast", "low", "high"]].to_numpy(dtype=float).T
     if not np.isnan(low).all():

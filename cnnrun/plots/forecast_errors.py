@@ -35,8 +35,8 @@ def error_by_horizon(by_horizon: pd.DataFrame, split: str, unit: str) -> Figure:
         by_horizon: tables.BY_HORIZON, at least one row. Of several targets, all together and the first seven.
         split: its name. unit: of each target; several together are in scaled units.
     """
-    series = by_horizon["series"].astype(object).where(by_horizon["series"].notna(), "")
-    names = [str(name) for name in series.unique()]
+    series = by_horizon["series"].astype(object).where(by_horizon["series"].notna(), "").map(str)
+    names = list(series.unique())
     targets = [name for name in names if name]
     shown, note = first_targets(targets)
     groups = ["", *shown] if "" in names and len(targets) != 1 else shown

@@ -173,6 +173,23 @@ def test_the_forecast_after_the_end_follows_the_last_steps(steps: int, title: st
         assert times[0] == line(axes, "actual")[0][-1] + 1
 
 
+def test_targets_may_be_named_as_numbers_or_as_columns_of_the_tables(assert_nothing_is_clipped: Callable) -> None:
+    names = ("101", "102")
+    rows = [(step, name, 3, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0) for name in ("", *names) for step in range(1, 4)]
+    by_horizon = read_back(pd.DataFrame(rows, columns=tables.BY_HORIZON.names))
+    assert by_horizon["series"].dtype == float
+    figure = error_by_horizon(by_horizon, "test", "GWh")
+    assert_nothing_is_clipped(figure)
+    assert [len(axes.lines) for axes in figure.axes] == [2, 2, 2]
+    for names in (("101", "102"), ("split", "timestamp")):
+        table = series_table(DAYS[:30], names)
+        rows = [(day, name, 1.0, 0.0, 2.0) for name in names for day in DAYS[30:]]
+        figure = ahead(table, read_back(pd.DataFrame(rows, columns=tables.AHEAD.names)), "GWh")
+        assert [axes.get_ylabel() for axes in figure.axes] == [f"{name}\nGWh" for name in names]
+        for number, axes in enumerate(figure.axes):
+            np.testing.assert_array_equal(line(axes, "actual")[1], table.iloc[:, 3 + number])
+
+
 def test_of_many_targets_the_first_seven_are_drawn() -> None:
     names = tuple(f"meter {number}" for number in range(9))
     note = ", the first 7 of 9 targets"
