@@ -49,21 +49,20 @@ def parse_stamps(texts: pd.Series, date_format: str, place: Place) -> pd.Datetim
     """(T,) in microseconds; naive, or where the texts carry UTC offsets, aware: in UTC if the offsets differ.
 
     Args:
-        texts: (T,) str, none missing. date_format: `auto`, or as strptime has it.
+        texts: (T,) str, none missing, without spaces around them. date_format: `auto`, or as strptime has it.
     Raises:
         DataError: with line and text where one is no date; AmbiguousDates: with all readings of an example.
     """
     if date_format != "auto":
         return _given(texts, date_format, place)
-    first = texts.iloc[0].strip()
+    first = texts.iloc[0]
     if YEAR_FIRST.match(first):
         stamps = _iso(texts, place)
     elif first.isdigit() and len(first) in EPOCHS:
         numbers = pd.to_numeric(texts, errors="coerce")
         stamps = pd.to_datetime(pd.Index(numbers), unit=EPOCHS[len(first)], utc=True, errors="coerce")
     else:
-        stripped = texts.str.strip()
-        stamps = _by_format(stripped, _settled(stripped, place))
+        stamps = _by_format(texts, _settled(texts, place))
     _refuse_missing(stamps, texts, place, "see dataset.date_format")
     return stamps.as_unit("us")
 

@@ -118,6 +118,17 @@ def test_other_columns_are_not_taken_for_dates(texts: list[str]) -> None:
     assert not are_dates(pd.Series(texts, dtype=str), "auto")
 
 
+@pytest.mark.parametrize("date_format", ["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:00+01:00", "%d.%m.%Y %H:%M"])
+@pytest.mark.parametrize("given", [True, False])
+def test_spaces_around_a_stamp_are_no_part_of_it(read: Callable[..., Series], date_format: str, given: bool) -> None:
+    stamps = pd.date_range("2021-03-05 22:00", periods=400, freq="h")
+    rows = [f" {stamp:{date_format}} , {row} " for row, stamp in enumerate(stamps)]
+    told = date_format.replace("+01:00", "%z") if given else "auto"
+    found = read("\n".join(["time,y", *rows]), date_format=told)
+    assert found.index is not None
+    assert found.index.tz_localize(None).equals(stamps.as_unit("us"))
+
+
 def test_a_question_names_the_line_of_the_file(read: Callable[..., Series]) -> None:
     with pytest.raises(DataError, match=r"data.csv, line 3, column 't': '02/01/2020' may be"):
         read("t,y\n01/01/2020,1\n02/01/2020,2\n")
