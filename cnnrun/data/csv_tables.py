@@ -56,8 +56,8 @@ class CsvTable:
         )
 
     def texts(self, position: int, rows: int | None = None) -> pd.Series:
-        """(T,) str, NaN where the cell is empty."""
-        return self.frame([position], text=True, rows=rows)[str(position)]
+        """(T,) str without the spaces around them, NaN where the cell is empty."""
+        return self.frame([position], text=True, rows=rows)[str(position)].str.strip()
 
     def frame(
         self, positions: Sequence[int], *, decimal: str = ".", text: bool = False, rows: int | None = None

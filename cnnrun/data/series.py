@@ -155,7 +155,7 @@ def _timed(table: CsvTable, time: Column, rows: Rows, reading: Reading) -> Serie
 
 def _stamp(table: CsvTable, time: Column, rows: Rows, reading: Reading) -> tuple[Rows, list[Repair]]:
     """The rows with their timestamps, in the zone that was asked for; empty rows are left out."""
-    texts = table.texts(time.position).str.strip()
+    texts = table.texts(time.position)
     without = texts.isna().to_numpy()
     empty = without & np.isnan(rows.values).all(axis=1)
     repairs = []

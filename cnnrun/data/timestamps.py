@@ -73,7 +73,7 @@ def are_dates(texts: pd.Series, date_format: str) -> bool:
         return False
     if date_format != "auto":
         return bool(_read_as_told(texts, date_format).notna().mean() >= LEAST_SHARE)
-    return sum(map(_is_date, texts.str.strip())) >= LEAST_SHARE * len(texts)
+    return sum(map(_is_date, texts)) >= LEAST_SHARE * len(texts)
 
 
 def offsets_differ(texts: pd.Series) -> bool:
