@@ -114,7 +114,8 @@ def summary(rows: Sequence[Row], metric: str, unit: str) -> str:
     known = [name for name in names[1:] if not math.isnan(means[name].value)]
     rivals = ", ".join(f"{name.partition('/')[2]} {means[name].value:.4g}" for name in known)
     of_network = f"{_text(means[metric])}{f' {unit}' if unit else ''}"
-    return f"backtest of {len(rows)} folds: {metric} {of_network} on average; {rivals}"
+    folds = "1 fold" if len(rows) == 1 else f"{len(rows)} folds"
+    return f"backtest of {folds}: {metric} {of_network} on average; {rivals}"
 
 
 def _number(cell: str | float | None) -> float:

@@ -157,6 +157,7 @@ def test_folds_without_a_metric_leave_it_empty(here, capsys):
 )
 def test_a_fold_has_the_metrics_of_the_run_itself(here, words):
     assert main([*words_for("demo.csv", "backtest.folds=1", "hydra.run.dir=run"), *words]) == 0
+    assert any(note.startswith("backtest of 1 fold: mae") for note in Run.open("run").record["notes"])
     [row] = folds(here / "run")
     results = {found["metric"] for found in Run.open("run").results() if found["split"] == "val"}
     assert {name for name, value in row.items() if value != ""} >= results

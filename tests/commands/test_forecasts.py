@@ -447,16 +447,23 @@ def python(code, cwd):
 LOADED = """
 import json, sys
 from cnnrun.cli import main
-assert main({words!r}) == 0
+for words in {commands!r}:
+    assert main(words) == 0
 print(json.dumps(sorted(sys.modules)))
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("figures", "other"), [("true", []), ("false", ["matplotlib"])])
-def test_a_run_loads_only_what_it_needs_and_draws_what_it_should(here, figures, other):
-    words = [*DEMO, f"figures={figures}", "hydra.run.dir=run"]
-    loaded = set(json.loads(python(LOADED.format(words=words), here).stdout.splitlines()[-1]))
+def test_what_is_not_needed_is_not_loaded_and_what_should_be_is_drawn(here, figures, other):
+    energy_demo().to_csv("demo.csv", index=False)
+    commands = [
+        [*DEMO, f"figures={figures}", "hydra.run.dir=run"],
+        ["eval", "run=run", f"figures={figures}"],
+        ["predict", "run=run", "inputs=demo.csv", f"figures={figures}"],
+    ]
+    loaded = set(json.loads(python(LOADED.format(commands=commands), here).stdout.splitlines()[-1]))
+    assert "torch" in loaded
     for name in ("torchvision", "sklearn", "scipy", "torch._dynamo", *other):
         assert name not in loaded, name
     drawn = {file.stem for file in Path("run/figures").glob("*.png")}
