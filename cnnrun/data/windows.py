@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cnnrun.data.borders import Bounds
+from cnnrun.data.borders import Bounds, require_room
 from cnnrun.data.channels import stamps_until
 from cnnrun.data.series_preprocessing import ForecastTarget, SeriesPreprocessing
 from cnnrun.data.splits import Split
@@ -183,11 +183,12 @@ class SeriesData:
         """The same rows, prepared with the numbers of a run.
 
         Raises:
-            DataError: if they are broken, or belong to other columns.
+            DataError: if they are broken, belong to other columns, or ask for longer windows than there are.
         """
         from cnnrun.data.assemble_series import assemble_series
 
         preprocessing = SeriesPreprocessing.from_dict(stored)
+        require_room(self.bounds, preprocessing.recipe)
         return assemble_series(self.series, preprocessing, self.bounds, warnings=self.warnings, notes=self.notes)
 
 

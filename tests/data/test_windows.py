@@ -416,6 +416,15 @@ def test_hours_go_on_over_a_change_of_the_clock():
     assert (np.diff(stamps_until(stamps, "h", 72).asi8) == stamps.asi8[1] - stamps.asi8[0]).all()
 
 
+@pytest.mark.parametrize(("setting", "value"), [("lookback", 100_000), ("difference", 3000)])
+def test_stored_windows_that_the_series_has_no_room_for_are_refused(setting, value):
+    data = fitted()
+    stored = data.stored()
+    stored["recipe"][setting] = value
+    with pytest.raises(DataError, match=f"the series is too short: .*dataset.{setting}={value}"):
+        data.with_preprocessing(stored)
+
+
 def test_the_fingerprint_changes_with_values_stamps_and_splits_and_not_with_scaling():
     series = made()
     same = fitted(series).fingerprint()
