@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from cnnrun.data.calendar_features import CalendarFeature
@@ -102,9 +103,16 @@ def series(
         train_on_val=train_on_val,
         season=season,
     )
-    if gaps == "interpolate" and not found.observed.all():
+    if gaps == "interpolate" and has_filled_between(found, data.bounds["test"][1]):
         warnings.append(INTERPOLATED)
     return dataclasses.replace(data, warnings=warnings + data.warnings)
+
+
+def has_filled_between(series: Series, rows: int) -> bool:
+    """Whether one of so many first rows was filled and has a value after it, which an interpolation reads."""
+    filled = ~series.observed & np.isfinite(series.values)
+    is_before = np.logical_or.accumulate(series.observed[::-1])[::-1]
+    return bool((filled & is_before)[:rows].any())
 
 
 def columns_of(target: str | list[str], features: list[str]) -> tuple[list[str], int]:

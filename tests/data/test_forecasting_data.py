@@ -78,8 +78,8 @@ def test_several_targets_come_first(meter):
 
 def test_the_synthetic_series_needs_no_file():
     data = series(**settings_of("energy_demo"))
-    assert data.input_shape == (16, 56)
-    assert [len(split) for split in (data.train, data.val, data.test)] == [1461 - 7 + 1 - (364 - 7) - 56, 359, 359]
+    assert data.input_shape == (20, 28)
+    assert [len(split) for split in (data.train, data.val, data.test)] == [1461 - 7 + 1 - 28, 359, 359]
     assert str(data.stamps(data.test)[0].date()) == "2023-01-01"
     assert len(data.test) == 365 - 7 + 1
 
@@ -108,6 +108,20 @@ def test_an_option_is_accepted_and_brings_a_task_and_a_model_along(option, given
 def test_a_missing_file_is_an_error_that_tells_where_the_published_one_is(tmp_path):
     with pytest.raises(DataError, match=r"opsd_germany_daily\.csv"):
         series(**settings_of("opsd_germany", csv=str(tmp_path / "none.csv")))
+
+
+@pytest.mark.parametrize(("gap", "is_warned"), [(slice(0, 5), False), (slice(197, 200), False), (slice(50, 52), True)])
+def test_only_gaps_between_values_are_warned_of(tmp_path, gap, is_warned):
+    path = write(tmp_path / "gaps.csv", 200)
+    table = pd.read_csv(path)
+    table.loc[gap.start : gap.stop - 1, "load"] = np.nan
+    table.to_csv(path, index=False)
+    settings = settings_of("energy", csv=str(path), **SMALL | {"gaps": "interpolate"})
+    assert len(series(**settings).warnings) == is_warned
+    if gap.start == 50:
+        split = {"val": 0.2, "test": 0.2}
+        assert series(**settings | split | {"end": "2020-02-20"}).warnings == []
+        assert series(**settings | split | {"end": "2020-02-21"}).warnings, "it was filled from a row behind the end"
 
 
 def test_interpolated_gaps_are_warned_of(tmp_path):
