@@ -310,9 +310,9 @@ class _Bar:
             self._live.console.print(Text(line, style=style, no_wrap=True, overflow="ellipsis"))
 
 
-def _is_terminal(stream: TextIO) -> bool:
-    """Whether a person watches: rich would also take environment variables for one."""
-    return stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person watches: rich would also take environment variables for one. A closed stream is None."""
+    return stream is not None and stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 
 def _number(value: float) -> str:

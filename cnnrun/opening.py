@@ -13,7 +13,7 @@ from cnnrun.errors import ConfigError, DataError
 from cnnrun.experiment import Experiment
 from cnnrun.run import Run
 from cnnrun.saving import Checkpoint, restore_best
-from cnnrun.tables import HISTORY
+from cnnrun.tables import BACKTEST, HISTORY
 from cnnrun.training import checkpoints, distributed
 from cnnrun.training.fit import Fit
 
@@ -101,6 +101,8 @@ def resumed_run(config: dict[str, Any], parts: Experiment, fit: Fit) -> Run | No
             console.warn(sentence)
         if enough := _enough(fit):
             console.note(enough)
+    if config["epochs"] != run.config["epochs"]:
+        run.remove_table(BACKTEST)  # its folds were trained for as long as the run was then
     run.write_config(config | {"resume": None})
     not_exact = [*run.record.get("not_exact", []), *differences]
     run.update(status="running", reason=None, not_exact=not_exact, **facts)

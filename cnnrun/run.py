@@ -268,6 +268,10 @@ class Run:
         writer.writerows(rows)
         self._write(self.table_file(table.name), text.getvalue().encode())
 
+    def remove_table(self, table: Table) -> None:
+        if self._writes:
+            self._remove(self.table_file(table.name))
+
     def write_frame(self, name: str, frame: "pd.DataFrame") -> None:
         self._write(self.table_file(name), frame.to_csv(index=False, lineterminator="\n").encode())
 

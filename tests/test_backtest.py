@@ -1,6 +1,7 @@
 """Folds of a series that roll forward, and the run that they belong to. `pytest tests/test_backtest.py`"""
 
 import csv
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -206,3 +207,13 @@ def test_folds_that_train_on_val_keep_their_last_epoch(here, monkeypatch):
     assert main(words_for("demo.csv", *words[:-1], *dates, "hydra.run.dir=hand")) == 0
     [mae] = [row["value"] for row in Run.open("hand").results() if (row["split"], row["metric"]) == ("test", "mae")]
     assert folds(run.path)[0]["mae"] == mae
+
+
+def test_more_epochs_make_other_folds(here, whole):
+    shutil.copytree(whole / "run", here / "run")
+    before = (here / "run/tables/backtest.csv").read_text()
+    epochs = 2 * Run.open("run").config["epochs"]
+    assert main(["train", "resume=run", f"epochs={epochs}"]) == 0
+    after = (here / "run/tables/backtest.csv").read_text()
+    assert len(after.splitlines()) == len(before.splitlines())
+    assert after != before

@@ -34,7 +34,7 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
         console.warn(doubt)
     split = getattr(parts.data, settings.split)
     outputs, report = outputs_of(parts, [split], settings.batch_size), report_of(parts)
-    rows = report.judge(outputs, []).rows
+    judged = report.judge(outputs, [])
     run = Run.create(
         invocation.output_dir,
         config,
@@ -45,14 +45,16 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
     )
     with run.recorded(), Signals() as signals:
         signals.interrupt_at_once()
-        run.write_rows(RESULTS, rows)
+        run.write_rows(RESULTS, judged.rows)
         run.write_rows(LAYERS, parts.layers)
         report.write_tables(run, outputs, split.name)
         if settings.figures:
             draw_architecture(run, parts, _name_of_model(source, stored))
             report.draw_split(run, split.name)
-        run.update(status="finished")
-    console.results(rows, run.path, parts.data.unit)
+        run.update(status="finished", notes=judged.notes)
+    for sentence in judged.notes:
+        console.note(sentence)
+    console.results(judged.rows, run.path, parts.data.unit)
 
 
 def _name_of_model(source: Run, config: dict[str, Any]) -> str:

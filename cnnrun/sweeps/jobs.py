@@ -61,6 +61,8 @@ class Outcome:
     best_value: float | None = None
     """Of that metric, at the chosen checkpoint."""
     higher_is_better: bool = True
+    subject: str = ""
+    """What a run forecasts, how far ahead; empty for classes. Errors of different subjects do not compare."""
 
 
 def is_finished(folder: Path, config: dict[str, Any]) -> bool | None:
@@ -120,7 +122,13 @@ def outcome(settings: dict[str, str], folder: Path, error: str = "") -> Outcome:
         record.get("monitor") or _monitor_of(record.get("of")),
         record.get("best_value"),
         record.get("higher_is_better", True),
+        _subject_of(record.get("data")),
     )
+
+
+def _subject_of(data: Any) -> str:
+    """From the facts of a data set, which may be a stranger's."""
+    return repr((data["targets"], data.get("horizon"))) if isinstance(data, dict) and "targets" in data else ""
 
 
 def _monitor_of(judged: Any) -> str:

@@ -68,10 +68,13 @@ def table_rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
 
 
 def chosen(outcomes: Sequence[Outcome]) -> Outcome | None:
-    """The finished job that is best on val by the metric that its runs watched; the first of equals."""
+    """The finished job that is best on val by the metric that its runs watched; the first of equals.
+
+    None where they watched different ones, or forecast different things: no number tells which is the best.
+    """
     values = {id(row): row.best_value for row in outcomes if row.status == "finished" and row.best_value is not None}
     measured = [row for row in outcomes if id(row) in values]
-    if not measured:
+    if not measured or len({(row.monitor, row.subject) for row in measured}) > 1:
         return None
     pick = max if measured[0].higher_is_better else min
     return pick(measured, key=lambda row: values[id(row)])

@@ -139,7 +139,7 @@ def test_the_margins_of_the_interval_come_from_val(trained):
 @pytest.mark.parametrize("batch_size", [100, 5000])
 def test_no_window_is_left_out_whatever_the_batch_size(here, batch_size):
     run = train(f"batch_size={batch_size}")
-    rows = {"train": 1461 - 14 - 357, "val": 365, "test": 365}  # train begins once look-back and lag are known
+    rows = {"train": 1461 - 14, "val": 365, "test": 365}  # train begins once the look-back is known
     for split, count in rows.items():
         assert {int(row["n"]) for row in results(run.path, split)} == {count - HORIZON + 1}
     assert len(table(run.path, "forecast")) == (365 - HORIZON + 1) * HORIZON
@@ -396,7 +396,7 @@ def test_settings_that_cannot_be_had_are_refused_in_a_sentence(here, capsys, wor
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["dataset.lookback=5000"], "the series is too short: train has 1,461 rows, and its first window takes 5,364"),
+        (["dataset.lookback=5000"], "the series is too short: train has 1,461 rows, and its first window takes 5,007"),
         (
             ["dataset.val=2023-01-01", "dataset.test=2022-01-01"],
             "rows must remain for train (from row 0), val and test",

@@ -2,12 +2,15 @@
 
 import csv
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cnnrun import cli
 from cnnrun.run import Run
+from cnnrun.sweeps.jobs import Outcome
+from cnnrun.sweeps.table import chosen
 
 
 def sweep(*words):
@@ -355,3 +358,12 @@ def test_a_sweep_knows_its_command_whatever_hydra_calls_the_job(toy):
     assert sweep("seed=1,2", "hydra.job.name=x") == 0
     assert sweep("seed=1,2") == 0
     assert len(toy.CALLS) == 2, "the same folder"
+
+
+@pytest.mark.parametrize("differs", [{"monitor": "val/rmse"}, {"subject": "(['load'], 7)"}])
+def test_jobs_that_no_number_compares_have_no_best(tmp_path, differs):
+    facts = {"status": "finished", "monitor": "val/mae", "best_value": 1.0, "higher_is_better": False}
+    first = Outcome({"seed": "0"}, tmp_path / "a", **facts, subject="(['load'], 1)")
+    second = replace(first, folder=tmp_path / "b", best_value=0.5)
+    assert chosen([first, second]) is second
+    assert chosen([first, replace(second, **differs)]) is None
