@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnrun.plots.canvas import BLUE
+from cnnrun.plots.canvas import BLUE, RED
 from cnnrun.plots.forecast import BLACK, by_target
 from cnnrun.plots.panels import add_legend, label_y, panels
 from cnnrun.plots.time_axis import draw_band, draw_line, set_times, times_of
@@ -13,7 +13,7 @@ from cnnrun.tables import SERIES
 
 
 def ahead(series: pd.DataFrame, ahead: pd.DataFrame, unit: str) -> Figure:
-    """Draw a panel a target.
+    """Draw a panel a target; a mark stands where a value of the file was filled in.
 
     Args:
         series: tables.SERIES, the last steps. ahead: tables.AHEAD.
@@ -24,8 +24,12 @@ def ahead(series: pd.DataFrame, ahead: pd.DataFrame, unit: str) -> Figure:
     figure, grid = panels(title, rows=len(targets), height=3.2 if len(targets) == 1 else 1.3)
     # By position: a column of the data may be called "timestamp", too.
     times = times_of(pd.concat([series.iloc[:, 0], ahead["timestamp"].iloc[:steps]], ignore_index=True))
+    filled = np.flatnonzero(~series.iloc[:, SERIES.names.index("observed")].to_numpy(dtype=bool))
     for number, (axes, (name, rows)) in enumerate(zip(grid[:, 0], targets.items(), strict=True)):
-        _draw_target(axes, times.values, series.iloc[:, len(SERIES.names) + number].to_numpy(dtype=float), rows)
+        behind = series.iloc[:, len(SERIES.names) + number].to_numpy(dtype=float)
+        _draw_target(axes, times.values, behind, rows)
+        if len(filled):
+            axes.plot(times.values[filled], behind[filled], "o", color=RED, markersize=4, label="filled in", zorder=4)
         label_y(axes, f"{name}\n{unit}")
         set_times(axes, times, labelled=axes is grid[-1, 0])
     add_legend(figure)

@@ -173,6 +173,13 @@ def test_the_forecast_after_the_end_follows_the_last_steps(steps: int, title: st
         assert times[0] == line(axes, "actual")[0][-1] + 1
 
 
+def test_what_was_filled_in_before_a_forecast_is_marked() -> None:
+    table = series_table(DAYS[:30], filled=(28, 29))
+    rows = [(day, "load", 1.0, 0.0, 2.0) for day in DAYS[30:33]]
+    (axes,) = ahead(table, read_back(pd.DataFrame(rows, columns=tables.AHEAD.names)), "GWh").axes
+    np.testing.assert_array_equal(line(axes, "filled in"), line(axes, "actual")[:, 28:])
+
+
 def test_targets_may_be_named_as_numbers_or_as_columns_of_the_tables(assert_nothing_is_clipped: Callable) -> None:
     names = ("101", "102")
     rows = [(step, name, 3, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0) for name in ("", *names) for step in range(1, 4)]
