@@ -178,9 +178,9 @@ def _left_out(scores: SplitScores) -> Iterator[str]:
     if missing := int(whole - cells.sum()):
         yield f"{missing:,} of {whole:,} target values of {scores.split} were not observed; they count nowhere"
     if not scores.has_intervals:
-        yield (
-            f"{scores.split} has no 95 % intervals: its {len(cells):,} windows are too few for blocks of {scores.block}"
-        )
+        chance = "; what it chose, the epoch and the ridge's penalty, may be chance" if scores.split == "val" else ""
+        windows = "its only window is" if len(cells) == 1 else f"its {len(cells):,} windows are"
+        yield f"{scores.split} has no 95 % intervals: {windows} too few for blocks of {scores.block}{chance}"
 
 
 def _thinned(scores: SplitScores) -> Iterator[str]:

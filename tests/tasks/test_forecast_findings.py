@@ -102,7 +102,12 @@ class TestNotes:
     def test_of_too_few_windows_no_lead_is_certain(self, make_data, values, notes):
         found = notes(make_data(values(100), horizon=6))
         assert any("(there are too few windows for a test)" in sentence for sentence in found)
-        assert any(sentence.startswith("test has no 95 % intervals: its ") for sentence in found)
+        said = {sentence.split()[0]: sentence for sentence in found if " has no 95 % intervals: " in sentence}
+        assert said["test"] == "test has no 95 % intervals: its 15 windows are too few for blocks of 7"
+        assert said["val"] == (
+            "val has no 95 % intervals: its 15 windows are too few for blocks of 7; what it chose, the epoch and the "
+            "ridge's penalty, may be chance"
+        )
 
     def test_over_fitting_is_named_where_ridge_does_not_find_val_harder(self, make_data, values, notes):
         data = make_data(values(1000), horizon=1)
