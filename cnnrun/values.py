@@ -10,5 +10,8 @@ Shape = tuple[int, ...]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 """A share that is neither nothing nor all."""
 
+Border = Fraction | Annotated[str, Field(min_length=1, description="a date such as 2017-01-31")]
+"""Where a part of a series begins: which share of the rows it takes, or its first date."""
+
 Probability = Annotated[float, Field(ge=0, lt=1)]
 """Of dropping, smoothing, decaying: 0 is off, 1 would leave nothing."""

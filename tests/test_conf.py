@@ -29,7 +29,15 @@ IMAGE_SIZES = {
     "mnist": ["reference_001_cnn", "reference_002_convnet", "reference_002_dnn", "reference_002_resnet"],
     "cifar": ["reference_003_four_blocks", "reference_003_widening"],
 }
-SHORT = {"source": "energy_demo", "csv": None, "time": "Date", "target": "Consumption", "features": [], "end": None}
+SHORT = {
+    "source": "energy_demo",
+    "csv": None,
+    "time": "Date",
+    "target": "Consumption",
+    "features": [],
+    "frequency": None,
+    "end": None,
+}
 """A series that is at hand, in the place of any other; the windows stay as they are."""
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
 SHAPES = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32)}

@@ -45,6 +45,8 @@ def _position(detail: ErrorDetails) -> tuple[int, ...]:
 
 def _wanted(detail: ErrorDetails, annotation: Any) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "string_type":
+        return _description(annotation) or TYPES[kind]
     if kind in TYPES:
         return TYPES[kind]
     if kind in LIMITS:
@@ -59,7 +61,7 @@ def _wanted(detail: ErrorDetails, annotation: Any) -> str:
 def _hint(details: list[ErrorDetails]) -> str:
     """A near miss of a choice, or the trap of YAML 1.1 that turns text into a number or a truth."""
     value, kinds = details[0]["input"], {detail["type"] for detail in details}
-    if not kinds & {"literal_error", "string_type"}:
+    if kinds & LIMITS.keys() or not kinds & {"literal_error", "string_type"}:
         return ""
     if isinstance(value, bool) and "bool_type" not in kinds:
         return "; in YAML an unquoted yes, no, on or off is true or false: put text in quotes"

@@ -18,7 +18,7 @@ from cnnrun.data.series_preprocessing import Recipe
 from cnnrun.data.sources import Source, read_source
 from cnnrun.data.windows import SeriesData
 from cnnrun.errors import ConfigError
-from cnnrun.values import Fraction
+from cnnrun.values import Border
 
 INTERPOLATED = (
     "dataset.gaps=interpolate reads the future: a gap that a model sees was filled on the line to the value after it, "
@@ -44,8 +44,8 @@ def series(
     gap_limit: NonNegativeInt,
     lookback: PositiveInt,
     horizon: PositiveInt,
-    val: Fraction | str,
-    test: Fraction | str,
+    val: Border,
+    test: Border,
     end: str | None,
     train_on_val: bool,
     clean: Cleaning,
