@@ -101,7 +101,7 @@ def _calendar(place: str, years: range) -> "holidays.HolidayBase":
         import holidays
     except ImportError as error:
         raise ConfigError(
-            f"dataset.holidays={place} needs the package holidays: pip install 'cnnrun[holidays]'"
+            f"dataset.holidays={place} needs the package holidays: pip install holidays"
         ) from error
     country, _, subdivision = place.partition("-")
     known = holidays.list_supported_countries()

@@ -146,4 +146,4 @@ def test_without_the_package_its_installation_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "holidays", None)
     with pytest.raises(ConfigError) as error:
         holiday_channels(pd.date_range("2017-01-01", periods=3), "DE")
-    assert str(error.value) == "dataset.holidays=DE needs the package holidays: pip install 'cnnrun[holidays]'"
+    assert str(error.value) == "dataset.holidays=DE needs the package holidays: pip install holidays"
