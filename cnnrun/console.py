@@ -167,13 +167,13 @@ def results(rows: Sequence[Mapping[str, Any]], folder: object, unit: str = "") -
     lines: dict[str, dict[str, Any]] = {}
     for row in own:
         line = lines.setdefault(row["metric"], {"metric": row["metric"], **dict.fromkeys(splits)})
-        line |= {row["split"]: row["value"], interval: _interval(row)}
+        line |= {row["split"]: row["value"]} | ({interval: _interval(row)} if row["split"] == splits[-1] else {})
     counts = {split: max(row["n"] for row in own if row["split"] == split) for split in splits}
     with output():
         _write_table([*lines.values(), {"metric": "samples", **counts}], splits[:-1])
         for row in gaps:
             print(f"\n{_gap(row)}")
-        if unit:
+        if unit and "mae" in lines:
             print(f"\nmae, rmse, bias and interval_width in {unit}, mape and smape in percent")
         if rivals:
             print()

@@ -11,12 +11,14 @@ from cnnrun.run import Run
 
 TRAIN_HAS = (
     "model, task, dataset, augment, optimizer, scheduler, seed, epochs, max_seconds, batch_size, patience, min_delta, "
-    "grad_clip, ema, device, precision, reproducibility, channels_last, compile, threads, backtest, figures, offline, resume, "
-    "sweep, trust_code"
+    "grad_clip, ema, device, precision, reproducibility, channels_last, compile, threads, backtest, figures, offline, "
+    "resume, sweep, trust_code"
 )
 WRONG = {
     # unknown commands, flags and forms
-    "trian": "cnnrun: error: unknown command 'trian' - did you mean 'train'? (there are train, eval, predict, completion)",
+    "trian": (
+        "cnnrun: error: unknown command 'trian' - did you mean 'train'? (there are train, eval, predict, completion)"
+    ),
     "--versoin": "cnnrun: error: unknown flag '--versoin' - did you mean '--version'? (there are --help, --version)",
     "model=cnn": "cnnrun: error: 'model=cnn' needs a command before it, for example: cnnrun train model=cnn",
     "train --multrun": (

@@ -235,3 +235,27 @@ def test_importing_the_console_loads_nothing_heavy() -> None:
     heavy = "{'torch', 'pandas', 'numpy', 'matplotlib', 'rich', 'sklearn'}"
     script = f"import sys, cnnrun.console; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_metric_that_the_last_split_does_not_have_has_no_interval_of_another(capsys):
+    rows = [
+        {"split": split, "metric": metric, "value": 1.0, "low": 0.5, "high": 1.5, "n": 3}
+        for split, metric in (("val", "mae"), ("val", "mape"), ("test", "mae"))
+    ]
+    console.results(rows, "here", "kWh")
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line}
+    assert lines["mae"].endswith("0.5000 to 1.5000")
+    assert lines["mape"].split() == ["mape", "1.0000"]
+    assert "kWh" in lines["mae,"]
+
+
+def test_baselines_stand_in_a_table_of_their_own_and_single_series_in_none(capsys):
+    names = ["mae", "mae/naive", "mae/ridge", "mae[load]"]
+    rows = [
+        {"split": "test", "metric": name, "value": value, "low": None, "high": None, "n": 3}
+        for value, name in enumerate(names, start=1)
+    ]
+    console.results(rows, "here")
+    table = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert table[-5:-2] == [["network", "1"], ["naive", "2"], ["ridge", "3"]]
+    assert not any("mae[load]" in line for line in table)

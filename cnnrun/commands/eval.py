@@ -51,7 +51,9 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
         if settings.figures:
             draw_architecture(run, parts, _name_of_model(source, stored))
             report.draw_split(run, split.name)
-        run.update(status="finished", notes=judged.notes)
+        run.update(status="finished", notes=[*judged.doubts, *judged.notes])
+    for sentence in judged.doubts:
+        console.warn(sentence)
     for sentence in judged.notes:
         console.note(sentence)
     console.results(judged.rows, run.path, parts.data.unit)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from cnnrun import config as configs
 from cnnrun import console, experiment, opening
 from cnnrun.config import Invocation
-from cnnrun.data.forecasting import INTERPOLATED, read_more
+from cnnrun.data.forecasting import INTERPOLATED, has_filled_between, read_more
 from cnnrun.data.series_prediction import Prediction, for_prediction
 from cnnrun.errors import ConfigError, DataError
 from cnnrun.experiment import FORECASTING, Experiment
@@ -52,7 +52,7 @@ def predict(config: dict[str, Any], invocation: Invocation) -> None:
         assert isinstance(report, ForecastsReport)
         judged = _score(run, parts, report, figures=settings.figures) if len(prediction.data.test) else Judgement([])
         ahead = _look_ahead(run, parts, report, prediction, figures=settings.figures)
-        run.update(status="finished", notes=[*prediction.notes, *judged.notes])
+        run.update(status="finished", notes=[*prediction.notes, *judged.doubts, *judged.notes])
     _show(ahead, judged.rows, run, parts.data.unit)
 
 
@@ -63,7 +63,7 @@ def _prepare(settings: PredictSettings, dataset: dict[str, Any], source: Run) ->
         prediction = for_prediction(series, source.preprocessing)
     except DataError as error:
         raise DataError(f"run={settings.run}, inputs={settings.inputs}: {error}") from error
-    if dataset["gaps"] == "interpolate" and not series.observed.all():
+    if dataset["gaps"] == "interpolate" and has_filled_between(series, len(series.values)):
         prediction.data.warnings.append(INTERPOLATED)
     return prediction
 
@@ -76,6 +76,8 @@ def _score(run: Run, parts: Experiment, report: ForecastsReport, *, figures: boo
     report.write_tables(run, outputs, "test")
     if figures:
         report.draw_split(run, "test")
+    for sentence in judged.doubts:
+        console.warn(sentence)
     for sentence in judged.notes:
         console.note(sentence)
     return judged
@@ -88,6 +90,7 @@ def _look_ahead(
     outputs = outputs_of(parts, [prediction.ahead])[prediction.ahead.name]
     table = report.ahead(outputs, prediction)
     run.write_frame(AHEAD.name, table)
+    report.write_series(run)
     if figures:
         report.draw_ahead(run)
     return table

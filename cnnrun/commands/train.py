@@ -140,7 +140,7 @@ def _report(
     test_reads = run.record.get("test_reads", 0) + 1
     early = [f"training ended before its last epoch: {stopped}"] if progress.epoch < fit.plan.epochs else []
     found = [run.record["backtest"]] if "backtest" in run.record else []
-    notes = [*early, *judged.notes, *found, *_repeated_reading(test_reads)]
+    notes = [*judged.doubts, *early, *judged.notes, *found, *_repeated_reading(test_reads)]
     if figures:
         report.draw_data(run, fit.train)
         draw_training(run, parts)
@@ -159,9 +159,9 @@ def _report(
         warnings=warnings,
         notes=notes,
     )
-    for sentence in warnings:
+    for sentence in [*warnings, *judged.doubts]:
         console.warn(sentence)
-    for sentence in notes:
+    for sentence in notes[len(judged.doubts) :]:
         console.note(sentence)
     return judged.rows
 

@@ -72,6 +72,10 @@ def build(group: str, node: dict[str, Any], **runtime: Any) -> Any:
     target = find(group, node["name"])
     signature = signature_of(target, node["name"])
     unknown = [name for name, required in signature.facts.items() if required and name not in runtime]
+    if unknown and not is_foreign(node["name"]):
+        raise ConfigError(
+            f"{group}.name={node['name']}: it is for data with '{unknown[0]}', which this data set has not"
+        )
     if unknown:
         raise ConfigError(
             f"{group}.name={node['name']}: its positional parameter '{unknown[0]}' is not known here "

@@ -100,9 +100,7 @@ def _calendar(place: str, years: range) -> "holidays.HolidayBase":
     try:
         import holidays
     except ImportError as error:
-        raise ConfigError(
-            f"dataset.holidays={place} needs the package holidays: pip install holidays"
-        ) from error
+        raise ConfigError(f"dataset.holidays={place} needs the package holidays: pip install holidays") from error
     country, _, subdivision = place.partition("-")
     known = holidays.list_supported_countries()
     if country not in known:

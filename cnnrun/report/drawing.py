@@ -39,10 +39,10 @@ def draw_training(run: Run, experiment: Experiment) -> None:
 
 
 def read(table: Path) -> "pd.DataFrame":
-    """A table as it lies in the run: a figure shows what anybody can draw again."""
+    """A table as it lies in the run: a figure shows what anybody can draw again. A series may be called 0102."""
     import pandas as pd
 
     try:
-        return pd.read_csv(table, keep_default_na=False, na_values=[""])
+        return pd.read_csv(table, keep_default_na=False, na_values=[""], dtype={"series": str})
     except (OSError, ValueError) as error:
         raise CnnrunError(f"{table} cannot be read: {error}") from error

@@ -47,7 +47,8 @@ class ForecastsReport:
         judged = Judgement(self.task.results(outputs, self.data, list(outputs)))
         if train_losses:
             judged.warnings += self.task.findings(outputs, self.data)
-        judged.notes += [*self.data.warnings, *self.data.notes, *self.task.notes(outputs, self.data, list(outputs)[-1])]
+        judged.doubts += self.data.warnings
+        judged.notes += [*self.data.notes, *self.task.notes(outputs, self.data, list(outputs)[-1])]
         return judged
 
     def stored(self) -> dict[str, Any]:
@@ -65,14 +66,17 @@ class ForecastsReport:
 
         return ahead_table(self.task.forecasts(outputs, prediction.ahead.base), prediction.stamps, self.data)
 
-    def draw_ahead(self, run: Run) -> None:
-        """Draw the forecast after the last steps of the file, from the tables."""
+    def write_series(self, run: Run) -> None:
+        """Write the table series."""
         from cnnrun.tasks.forecast_tables import series_table
 
+        run.write_frame(SERIES.name, series_table(self.data))
+
+    def draw_ahead(self, run: Run) -> None:
+        """Draw the forecast after the last steps of the file, from the tables."""
         last = max(self.data.input_shape[1], 2 * self.task.target.horizon)
-        run.write_frame(SERIES.name, series_table(self.data).tail(last))
-        frames = [read(run.table_file(table.name)) for table in (SERIES, AHEAD)]
-        run.write_figure("ahead", draw("ahead", *frames, self.task.target.unit))
+        series, ahead = (read(run.table_file(table.name)) for table in (SERIES, AHEAD))
+        run.write_figure("ahead", draw("ahead", series.tail(last), ahead, self.task.target.unit))
 
     def draw_data(self, run: Run, training: ResidentLoader) -> None:
         """Draw the series with its splits and repairs."""
@@ -86,4 +90,6 @@ class ForecastsReport:
         }
         for figure, table in OF_SPLIT.items():
             if len(frames.get(table.name, ())):
-                run.write_figure(figure, draw(figure, frames[table.name], split, self.task.target.unit))
+                several = len(self.task.target.names) > 1
+                unit = "scaled units" if several and table is BY_TIME else self.task.target.unit
+                run.write_figure(figure, draw(figure, frames[table.name], split, unit))

@@ -21,6 +21,8 @@ class Judgement:
     """Of tables.RESULTS."""
     warnings: list[str] = field(default_factory=list)
     """Why the run is dead, a sentence each."""
+    doubts: list[str] = field(default_factory=list)
+    """What makes the numbers better than they will be in use."""
     notes: list[str] = field(default_factory=list)
     """What else is worth a sentence."""
 

@@ -28,7 +28,8 @@ def trained(tmp_path_factory):
     demo[:SEEN].to_csv(folder / "part.csv", index=False)
     words = ["train", "dataset=energy", f"dataset.csv={folder / 'part.csv'}", "dataset.target=Consumption"]
     words += [f"dataset.horizon={HORIZON}", "dataset.calendar=[day_of_week]", "task.ridge_lags=60"]
-    assert main(["train", "dataset=energy_demo", *QUICK, f"hydra.run.dir={folder / 'run'}"]) == 0
+    demo = ["dataset=energy_demo", "dataset.seasonal_lags=[364]", *QUICK]
+    assert main(["train", *demo, f"hydra.run.dir={folder / 'run'}"]) == 0
     assert main([*words, *QUICK, f"hydra.run.dir={folder / 'part'}"]) == 0
     return folder
 

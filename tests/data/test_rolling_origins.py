@@ -28,9 +28,7 @@ def data_of(rows=100, stamps=True, train_on_val=False):
     values = np.random.default_rng(0).normal(size=(rows, 1)).cumsum(0)
     index = pd.date_range("2020-01-01", periods=rows, freq="D") if stamps else None
     series = Series(("load",), values, np.ones((rows, 1), bool), index, "D" if stamps else None, ())
-    return fit_series(
-        series, 1, RECIPE, unit="MWh", val=0.2, test=0.1, end=None, train_on_val=train_on_val, season=7
-    )
+    return fit_series(series, 1, RECIPE, unit="MWh", val=0.2, test=0.1, end=None, train_on_val=train_on_val, season=7)
 
 
 @pytest.mark.parametrize("stamps", [True, False])
