@@ -36,11 +36,11 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
     with distributed.together(device):
         with console.downloads() as progress:
             data = distributed.first_then_others(lambda: opening.load_data(config, invocation, progress))
-        _remark(data)
         require_series(data, settings.backtest["folds"])
         parts = experiment.build(config, data, device)
         config = config | {"precision": parts.compute.precision}
         fit = experiment.prepare_training(config, parts)
+        _remark(data)
         resumed = settings.resume is not None
         run = opening.resumed_run(config, parts, fit) if resumed else opening.new_run(config, invocation, parts)
         if run is None:

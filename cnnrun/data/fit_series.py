@@ -23,6 +23,9 @@ READS_THE_FUTURE = (
     "the target that is scored, too; its figures are of a smoothed series, and better than any that can be had in use"
 )
 
+LEAST_OBSERVED = 0.8
+"""Share of the target values of a split below which its figures are doubtful."""
+
 
 def fit_series(
     series: "Series",
@@ -78,7 +81,7 @@ def fit_series(
         series,
         preprocessing,
         bounds,
-        warnings=[READS_THE_FUTURE] if recipe.clean == "reference" else [],
+        warnings=list(_doubts(series, num_targets, recipe, bounds)),
         notes=list(_notes(series, begin, train_on_val)),
         unscaled=unscaled,
     )
@@ -96,12 +99,26 @@ def _require_observed(series: "Series", bounds: Bounds, num_targets: int) -> Non
             )
 
 
+def _doubts(series: "Series", num_targets: int, recipe: Recipe, bounds: Bounds) -> Iterator[str]:
+    if recipe.clean == "reference":
+        yield READS_THE_FUTURE
+    for name, (begin, stop) in bounds.items():
+        share = series.observed[begin:stop, :num_targets].mean()
+        if share < LEAST_OBSERVED:
+            yield f"of {name} only {share:.0%} was observed, and the rest filled in: its figures are of few values"
+
+
 def _notes(series: "Series", begin: int, train_on_val: bool) -> Iterator[str]:
     if begin:
         late = [
             name for name, first in zip(series.names, np.isnan(series.values[:begin]).any(axis=0), strict=True) if first
         ]
-        yield f"train begins at row {begin:,}, for {', '.join(late)} has no value before"
+        first = f"row {begin:,}" if series.index is None else str(series.index[begin])
+        share = begin / len(series.values)
+        yield (
+            f"train begins at {first}, for {', '.join(late)} has no value before: {share:.0%} of the rows are not "
+            "used; without that column they would be"
+        )
     if train_on_val:
         yield "train goes on to the end of val (dataset.train_on_val): figures on val are of rows that were trained on"
 

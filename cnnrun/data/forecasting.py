@@ -1,7 +1,7 @@
 """The data set `series`: one or several columns of a table, to be forecast from their own past."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
@@ -13,6 +13,7 @@ from cnnrun.data.csv_tables import Separator
 from cnnrun.data.fit_series import fit_series
 from cnnrun.data.repairs import Duplicates, Gaps
 from cnnrun.data.scaling import Scale
+from cnnrun.data.seasons import windows_for
 from cnnrun.data.series import Reading, Series
 from cnnrun.data.series_preprocessing import Recipe
 from cnnrun.data.sources import Source, read_source
@@ -42,8 +43,8 @@ def series(
     duplicates: Duplicates,
     gaps: Gaps,
     gap_limit: NonNegativeInt,
-    lookback: PositiveInt,
-    horizon: PositiveInt,
+    lookback: PositiveInt | None,
+    horizon: PositiveInt | None,
     val: Border,
     test: Border,
     end: str | None,
@@ -52,7 +53,7 @@ def series(
     clean_window: PositiveInt,
     clean_threshold: PositiveFloat,
     scale: Scale,
-    calendar: list[CalendarFeature],
+    calendar: Literal["auto"] | list[CalendarFeature],
     holidays: str | None,
     seasonal_lags: list[PositiveInt],
     difference: PositiveInt | None,
@@ -80,14 +81,15 @@ def series(
         gaps=gaps,
         gap_limit=gap_limit,
     )
+    usual = windows_for(found.frequency)
     recipe = Recipe(
-        lookback=lookback,
-        horizon=horizon,
+        lookback=lookback or usual.lookback,
+        horizon=horizon or usual.horizon,
         clean=clean,
         clean_window=clean_window,
         clean_threshold=clean_threshold,
         scale=scale,
-        calendar=tuple(calendar),
+        calendar=usual.calendar if calendar == "auto" else tuple(calendar),
         holidays=holidays,
         seasonal_lags=tuple(seasonal_lags),
         difference=difference,

@@ -63,8 +63,30 @@ def parse_stamps(texts: pd.Series, date_format: str, place: Place) -> pd.Datetim
         stamps = pd.to_datetime(pd.Index(numbers), unit=EPOCHS[len(first)], utc=True, errors="coerce")
     else:
         stamps = _by_format(texts, _settled(texts, place))
+        _refuse_exchanged(stamps, texts, place)
     _refuse_missing(stamps, texts, place, "see dataset.date_format")
     return stamps.as_unit("us")
+
+
+def _refuse_exchanged(stamps: pd.DatetimeIndex, texts: pd.Series, place: Place) -> None:
+    """Raise DataError for dates that are in order once day and month are exchanged wherever both readings are dates.
+
+    A spreadsheet leaves such a file that took 02/01/2020 for its own kind of date, and 13/01/2020 for text.
+    """
+    if stamps.hasnans or stamps.is_monotonic_increasing or stamps.is_monotonic_decreasing:
+        return
+    both = stamps.day <= 12
+    days = pd.DataFrame({"year": stamps.year, "month": stamps.month, "day": stamps.day})
+    days.loc[both, ["month", "day"]] = days.loc[both, ["day", "month"]].to_numpy()
+    exchanged = pd.DatetimeIndex(pd.to_datetime(days)) + (
+        stamps.tz_localize(None) - stamps.tz_localize(None).normalize()
+    )
+    if exchanged.is_monotonic_increasing or exchanged.is_monotonic_decreasing:
+        row = int((np.diff(stamps.asi8) < 0).argmax()) + 1
+        raise DataError(
+            f"{place(row)}: '{texts.iloc[row]}' is before the row above it, and all rows are in order if day and month "
+            "are exchanged wherever the day is 12 or less, as a spreadsheet may leave them; write dates as 2017-01-31"
+        )
 
 
 def are_dates(texts: pd.Series, date_format: str) -> bool:

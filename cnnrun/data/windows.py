@@ -141,8 +141,15 @@ class SeriesData:
 
     @property
     def remarks(self) -> list[str]:
-        """Repairs, a sentence each."""
-        return [str(repair) for repair in self.series.repairs]
+        """Repairs, and what is forecast from what, a sentence each."""
+        recipe = self.preprocessing.recipe
+        step = self.forecast.frequency or "one row"
+        windows = f"{recipe.horizon:,} steps of {step} are forecast (dataset.horizon) from {recipe.lookback:,}"
+        calendar = ", ".join(recipe.calendar) or "none"
+        return [
+            *(str(repair) for repair in self.series.repairs),
+            f"{windows} (dataset.lookback); dataset.calendar: {calendar}",
+        ]
 
     def task_facts(self) -> dict[str, Any]:
         return {"forecast": self.forecast}

@@ -105,17 +105,18 @@ def _beside_baselines(scores: SplitScores) -> Iterator[str]:
         return
     winners = sorted((name for name in scores.baselines if scores.mae(name) < ours), key=scores.mae)
     for name in winners:
+        p = scores.compared(name).p_value
+        verdict = "is better than the network" if p < 0.05 else "may be better than the network"
         yield (
-            f"{name} is better than the network on {scores.split}: MAE {_amount(scores.mae(name), target)} against "
-            f"{_amount(ours, target)}{_tested(scores, name)}"
+            f"{name} {verdict} on {scores.split}: MAE {_amount(scores.mae(name), target)} against "
+            f"{_amount(ours, target)} ({_reason(p)})"
         )
     best = scores.best_baseline
     p = scores.compared(best).p_value
     if not winners and not p < 0.05:
-        reason = "there are too few windows for a test" if np.isnan(p) else f"Diebold-Mariano {_p(p)}"
         yield (
-            f"whether the network is better than {best} on {scores.split} is not certain: MAE "
-            f"{_amount(ours, target)} against {_amount(scores.mae(best), target)} ({reason})"
+            f"the network may be better than {best} on {scores.split}: MAE {_amount(ours, target)} against "
+            f"{_amount(scores.mae(best), target)} ({_reason(p)})"
         )
 
 
@@ -140,13 +141,10 @@ def _without_ridge(data: "SeriesData") -> str:
     return "ridge is left out: no window of train has task.ridge_lags known steps before it; take fewer"
 
 
-def _tested(scores: SplitScores, baseline: str) -> str:
-    p = scores.compared(baseline).p_value
-    return "" if np.isnan(p) else f" (Diebold-Mariano {_p(p)})"
-
-
-def _p(value: float) -> str:
-    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
+def _reason(p: float) -> str:
+    if np.isnan(p):
+        return "there are too few windows for a test"
+    return "Diebold-Mariano p < 0.001" if p < 0.001 else f"Diebold-Mariano p = {p:.2g}"
 
 
 def _overfitting(train: SplitScores, val: SplitScores) -> Iterator[str]:

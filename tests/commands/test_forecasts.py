@@ -231,7 +231,10 @@ def test_cleaning_that_reads_the_future_is_named_in_the_summary(here, capsys):
 def test_a_baseline_that_wins_is_named(trained):
     notes = Run.open(trained).record["notes"]
     assert values(trained, "test")["mae/ridge"] < values(trained, "test")["mae"]
-    assert any(note.startswith("ridge is better than the network on test") for note in notes)
+    assert any(
+        note.startswith(("ridge is better than the network on test", "ridge may be better than the network on test"))
+        for note in notes
+    )
 
 
 def test_repairs_are_counted_on_screen_and_in_a_table(here, capsys):

@@ -157,7 +157,7 @@ def test_a_prediction_leaves_its_folder_and_the_run_as_it_was(here):
     assert there == {"config.yaml", "run.json", "results.csv"} | {f"tables/{name}.csv" for name in tables}
     record = Run.open("out").record
     assert (record["status"], record["of"], record["inputs"], record["epoch"]) == ("finished", "part", "demo.csv", 1)
-    assert any("is better than the network" in note for note in record["notes"])
+    assert any("better than the network" in note for note in record["notes"])
 
 
 def test_a_run_cleaned_with_the_future_says_so_where_it_is_scored(here, capsys):

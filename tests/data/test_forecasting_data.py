@@ -18,6 +18,7 @@ from cnnrun.cli import COMMANDS
 from cnnrun.config import compose
 from cnnrun.data.fit_series import fit_series
 from cnnrun.data.forecasting import read_more, series
+from cnnrun.data.seasons import windows_for
 from cnnrun.data.series import Series
 from cnnrun.data.series_prediction import for_prediction
 from cnnrun.data.series_preprocessing import Recipe
@@ -48,7 +49,7 @@ def write(path: Path, rows: int, first: str = "2020-01-01") -> Path:
     return path
 
 
-SMALL = {"target": "load", "features": ["temperature"], "lookback": 14, "horizon": 3, "unit": "kWh"}
+SMALL = {"target": "load", "features": ["temperature"], "lookback": 14, "horizon": 3, "calendar": [], "unit": "kWh"}
 
 
 def test_a_table_becomes_windows_of_its_columns(meter):
@@ -329,3 +330,40 @@ def test_fourteen_years_of_hours_are_prepared_in_well_below_a_second():
         fit_series(made, 1, recipe, unit="", val=0.1, test=0.1, end=None, train_on_val=False, season=None).fingerprint()
         seconds.append(time.perf_counter() - begin)
     assert min(seconds) < 1.0
+
+
+@pytest.mark.parametrize(
+    ("frequency", "windows", "calendar"),
+    [
+        ("D", (28, 7), ["day_of_week", "day_of_year", "year_end"]),
+        ("h", (168, 24), ["hour", "day_of_week"]),
+        ("15min", (672, 96), ["hour", "day_of_week"]),
+        ("MS", (24, 6), ["month"]),
+        ("W-SUN", (52, 4), ["day_of_year"]),
+        ("YS-JAN", (12, 1), []),
+        (None, (12, 1), []),
+    ],
+)
+def test_windows_that_nobody_chose_follow_the_step(frequency, windows, calendar):
+    usual = windows_for(frequency)
+    assert (usual.lookback, usual.horizon) == windows
+    assert list(usual.calendar) == calendar
+
+
+def test_a_series_of_a_user_is_forecast_with_the_windows_of_its_step(tmp_path):
+    months = pd.date_range("2005-01-01", periods=180, freq="MS")
+    level = 10 + np.sin(2 * np.pi * months.month / 12) + np.random.default_rng(0).normal(size=180) / 10
+    pd.DataFrame({"month": months, "kWh": level}).to_csv(tmp_path / "bill.csv", index=False)
+    data = series(**settings_of("energy", csv=str(tmp_path / "bill.csv"), target="kWh"))
+    assert (data.input_shape, data.forecast.horizon) == ((3, 24), 6)
+    assert data.remarks[-1] == (
+        "6 steps of MS are forecast (dataset.horizon) from 24 (dataset.lookback); dataset.calendar: month"
+    )
+
+
+def test_a_split_that_was_mostly_filled_in_is_doubted(tmp_path):
+    days = pd.date_range("2020-01-01", periods=300)
+    frame = pd.DataFrame({"day": days, "kWh": np.random.default_rng(0).normal(size=300)})
+    frame.drop(index=range(275, 298)).to_csv(tmp_path / "gap.csv", index=False)
+    data = series(**settings_of("energy", csv=str(tmp_path / "gap.csv"), target="kWh"))
+    assert data.warnings == ["of test only 23% was observed, and the rest filled in: its figures are of few values"]

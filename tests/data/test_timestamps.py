@@ -137,3 +137,14 @@ def test_a_question_names_the_line_of_the_file(read: Callable[..., Series]) -> N
 def test_a_bad_stamp_names_the_line_of_the_file_below_empty_rows(read: Callable[..., Series]) -> None:
     with pytest.raises(DataError, match=r"data.csv, line 5, column 't': 'Total' is no date"):
         read("t,y\n2020-01-01,1\n,\n2020-01-02,2\nTotal,3\n")
+
+
+def test_dates_of_which_a_spreadsheet_exchanged_some_are_refused():
+    days = pd.date_range("2020-01-01", periods=200)
+    mixed = [f"{day:%m/%d/%Y}" if day.day <= 12 else f"{day:%d/%m/%Y}" for day in days]
+    with pytest.raises(DataError, match=r"in order if day and month are exchanged wherever the day is 12 or less"):
+        parse_stamps(pd.Series(mixed), "auto", lambda row: f"line {row + 2}")
+    right = [f"{day:%d/%m/%Y}" for day in days]
+    assert list(parse_stamps(pd.Series(right), "auto", str)) == list(days)
+    shuffled = pd.Series(right).sample(frac=1, random_state=0)
+    assert sorted(parse_stamps(shuffled, "auto", str)) == list(days)

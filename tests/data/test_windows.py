@@ -341,7 +341,10 @@ def test_rows_in_which_a_feature_has_not_begun_are_left_out_of_train_and_that_is
     data = fitted(replace(series, values=values, observed=np.isfinite(values)))
     assert data.bounds["train"] == (20, 60)
     assert data.train.first == 30
-    assert data.notes == ["train begins at row 20, for temperature has no value before"]
+    assert data.notes == [
+        "train begins at 2020-01-21 00:00:00, for temperature has no value before: 17% of the rows are not used; "
+        "without that column they would be"
+    ]
     assert data.preprocessing.scalers["load"].shift == pytest.approx(values[20:60, 0].mean())
     assert torch.isfinite(data.train.inputs).all()
     assert len(data.val) == 31 - 3 + 1

@@ -96,7 +96,7 @@ class TestNotes:
         if np.abs(better - data.test.actual).mean() > np.abs(ridge - data.test.actual).mean():
             better = ridge - noise
         (sentence,) = notes(data, {"test": scaled(data, better, "test")})
-        assert sentence.startswith("whether the network is better than ridge on test is not certain: MAE ")
+        assert sentence.startswith("the network may be better than ridge on test: MAE ")
         assert "(Diebold-Mariano p = " in sentence
 
     def test_of_too_few_windows_no_lead_is_certain(self, make_data, values, notes):
