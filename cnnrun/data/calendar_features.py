@@ -37,10 +37,15 @@ def calendar_channels(index: "pd.DatetimeIndex", features: Sequence[CalendarFeat
     return channels
 
 
+def varies(index: "pd.DatetimeIndex", feature: CalendarFeature) -> bool:
+    """Whether a feature tells one stamp from another; the hour of daily data does not."""
+    return any(np.ptp(channel) > 0 for channel in CALENDAR[feature](index).values())
+
+
 def require_varying(index: "pd.DatetimeIndex", features: Sequence[CalendarFeature]) -> None:
-    """Raise ConfigError for a feature that is the same at every stamp, such as the hour of daily data."""
+    """Raise ConfigError for a feature that is the same at every stamp."""
     for feature in features:
-        if all(np.ptp(channel) == 0 for channel in CALENDAR[feature](index).values()):
+        if not varies(index, feature):
             raise ConfigError(f"dataset.calendar: '{feature}' is the same in all {len(index):,} rows; leave it out")
 
 

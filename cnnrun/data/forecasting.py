@@ -6,14 +6,14 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
-from cnnrun.data.calendar_features import CalendarFeature
+from cnnrun.data.calendar_features import CalendarFeature, varies
 from cnnrun.data.cleaning import Cleaning
 from cnnrun.data.csv_numbers import Decimal
 from cnnrun.data.csv_tables import Separator
 from cnnrun.data.fit_series import fit_series
 from cnnrun.data.repairs import Duplicates, Gaps
 from cnnrun.data.scaling import Scale
-from cnnrun.data.seasons import windows_for
+from cnnrun.data.seasons import Windows, windows_for
 from cnnrun.data.series import Reading, Series
 from cnnrun.data.series_preprocessing import Recipe
 from cnnrun.data.sources import Source, read_source
@@ -89,7 +89,7 @@ def series(
         clean_window=clean_window,
         clean_threshold=clean_threshold,
         scale=scale,
-        calendar=usual.calendar if calendar == "auto" else tuple(calendar),
+        calendar=_usual_calendar(found, usual) if calendar == "auto" else tuple(calendar),
         holidays=holidays,
         seasonal_lags=tuple(seasonal_lags),
         difference=difference,
@@ -108,6 +108,11 @@ def series(
     if gaps == "interpolate" and has_filled_between(found, data.bounds["test"][1]):
         warnings.append(INTERPOLATED)
     return dataclasses.replace(data, warnings=warnings + data.warnings)
+
+
+def _usual_calendar(series: Series, usual: Windows) -> tuple[CalendarFeature, ...]:
+    """Without what never changes in this series, such as the end of the year from spring to autumn."""
+    return tuple(feature for feature in usual.calendar if series.index is not None and varies(series.index, feature))
 
 
 def has_filled_between(series: Series, rows: int) -> bool:

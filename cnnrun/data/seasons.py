@@ -45,6 +45,9 @@ OF_UNIT = {
     "ME": Windows(24, 6, ("month",)),
 }
 OTHERWISE = Windows(12, 1, ())
+MOST_STEPS = 96
+"""In a day that is forecast as a whole; of a minute meter a week is 10,080 steps, too many to begin with."""
+OF_SHORT_STEPS = Windows(168, 24, ("hour", "day_of_week"))
 
 
 def windows_for(frequency: str | None) -> Windows:
@@ -53,4 +56,6 @@ def windows_for(frequency: str | None) -> Windows:
     unit = re.sub(r"-.*", "", frequency or "")
     if unit in OF_UNIT or season == 1 or unit in STEPS:
         return OF_UNIT.get(unit, OTHERWISE)
+    if season > MOST_STEPS:
+        return OF_SHORT_STEPS
     return Windows(7 * season, season, ("hour", "day_of_week"))

@@ -338,6 +338,8 @@ def test_fourteen_years_of_hours_are_prepared_in_well_below_a_second():
         ("D", (28, 7), ["day_of_week", "day_of_year", "year_end"]),
         ("h", (168, 24), ["hour", "day_of_week"]),
         ("15min", (672, 96), ["hour", "day_of_week"]),
+        ("min", (168, 24), ["hour", "day_of_week"]),
+        ("5s", (168, 24), ["hour", "day_of_week"]),
         ("MS", (24, 6), ["month"]),
         ("W-SUN", (52, 4), ["day_of_year"]),
         ("YS-JAN", (12, 1), []),
@@ -367,3 +369,14 @@ def test_a_split_that_was_mostly_filled_in_is_doubted(tmp_path):
     frame.drop(index=range(275, 298)).to_csv(tmp_path / "gap.csv", index=False)
     data = series(**settings_of("energy", csv=str(tmp_path / "gap.csv"), target="kWh"))
     assert data.warnings == ["of test only 23% was observed, and the rest filled in: its figures are of few values"]
+
+
+def test_the_usual_calendar_leaves_out_what_never_changes_in_a_series(tmp_path):
+    days = pd.date_range("2020-02-01", "2020-11-30")
+    frame = pd.DataFrame({"day": days, "kWh": np.random.default_rng(0).normal(size=len(days))})
+    frame.to_csv(tmp_path / "summer.csv", index=False)
+    given = {"csv": str(tmp_path / "summer.csv"), "target": "kWh"}
+    data = series(**settings_of("energy", **given))
+    assert data.preprocessing.recipe.calendar == ("day_of_week", "day_of_year")
+    with pytest.raises(ConfigError, match=r"dataset.calendar: 'year_end' is the same in all 304 rows"):
+        series(**settings_of("energy", **given, calendar=["day_of_week", "year_end"]))
