@@ -136,7 +136,7 @@ def read_more(dataset: dict[str, Any], csv: str) -> Series:
     Args:
         dataset: the settings of the run's data set. csv: the other table.
     Raises:
-        CnnrunError: as read_series.
+        CnnrunError: as read_source.
     """
     columns, _ = columns_of(dataset["target"], dataset["features"])
     reading = {field.name: dataset[field.name] for field in dataclasses.fields(Reading)}

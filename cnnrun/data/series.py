@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from cnnrun.data.csv_numbers import Column, Decimal, read_numbers
-from cnnrun.data.csv_tables import CsvTable, Separator, open_csv
+from cnnrun.data.csv_tables import CsvTable, Separator
 from cnnrun.data.daylight_saving import changed_days, localise, looks_like_daylight_saving, zone
 from cnnrun.data.grid import Grid, at_one_hour, grid_of
 from cnnrun.data.repairs import Duplicates, Gaps, Repair, Rows, fill_gaps, merge_duplicates, repair_of_stamps, sort
@@ -41,6 +40,7 @@ class Reading:
     """The settings of reading, without the columns; see conf/dataset/energy.yaml."""
 
     time: str | None
+    """The column of timestamps, `auto` for the first that holds dates, None to number the rows."""
     frequency: str | None
     timezone: str | None
     decimal: Decimal
@@ -51,35 +51,14 @@ class Reading:
     gap_limit: int
 
 
-def read_series(
-    path: Path | str,
-    *,
-    columns: Sequence[str],
-    time: str | None,
-    frequency: str | None,
-    timezone: str | None,
-    decimal: Decimal,
-    separator: Separator,
-    date_format: str,
-    duplicates: Duplicates,
-    gaps: Gaps,
-    gap_limit: int,
-    num_targets: int = 1,
-) -> Series:
-    """The columns of a CSV, in the order given, on a regular index.
+def series_of(table: CsvTable, columns: Sequence[str], reading: Reading, num_targets: int = 1) -> Series:
+    """The columns of a table, in the order given, on a regular index.
 
     Args:
         columns: targets, then features. num_targets: so many of them may not be constant.
-        time: name of the column of timestamps, `auto` for the first that holds dates, None to number the rows.
     Raises:
         DataError: with file, line, column and remedy. ConfigError: if a setting cannot be, for any file.
     """
-    reading = Reading(time, frequency, timezone, decimal, separator, date_format, duplicates, gaps, gap_limit)
-    return series_of(open_csv(Path(path), separator), columns, reading, num_targets)
-
-
-def series_of(table: CsvTable, columns: Sequence[str], reading: Reading, num_targets: int = 1) -> Series:
-    """Raises: CnnrunError: as read_series."""
     for name in columns:
         if columns.count(name) > 1:
             raise ConfigError(f"dataset.target and dataset.features name '{name}' more than once")

@@ -48,7 +48,7 @@ def read_source(
     Args:
         reading: the fields of series.Reading.
     Raises:
-        CnnrunError: as read_series; where csv is missing, or the file, with the address of a published one.
+        CnnrunError: as series_of; where csv is missing, or the file, with the address of a published one.
     """
     settings = Reading(**reading)
     if source == "energy_demo":

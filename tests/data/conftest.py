@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cnnrun.data.series import Series, read_series
+from cnnrun.data.csv_tables import open_csv
+from cnnrun.data.series import Reading, Series, series_of
 
 READING: dict[str, Any] = {
     "time": "auto",
@@ -82,6 +83,8 @@ def read(tmp_path: Path) -> Callable[..., Series]:
     def write_and_read(content: str | bytes, **settings: Any) -> Series:
         path = tmp_path / "data.csv"
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return read_series(path, **({"columns": ["y"]} | READING | settings))
+        columns, num_targets = settings.pop("columns", ["y"]), settings.pop("num_targets", 1)
+        reading = Reading(**(READING | settings))
+        return series_of(open_csv(path, reading.separator), columns, reading, num_targets)
 
     return write_and_read
