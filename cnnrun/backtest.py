@@ -13,7 +13,7 @@ from cnnrun.data.windows import SeriesData
 from cnnrun.errors import ConfigError, Diverged
 from cnnrun.metrics.forecast import IN_UNITS, METRICS
 from cnnrun.metrics.intervals import Estimate
-from cnnrun.metrics.means import mean_interval
+from cnnrun.metrics.student import mean_interval
 from cnnrun.report import outputs_of, report_of
 from cnnrun.tasks.baselines import NAMES
 from cnnrun.tasks.forecasting import Forecasting

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnrun.metrics.intervals import Estimate
+from cnnrun.metrics.student import t_quantile_between
 
 Array = NDArray[Any]
 
@@ -63,17 +64,5 @@ def estimate(value: float, values: Array | None, num_blocks: float) -> Estimate:
 
 def _tail(num_blocks: float) -> float:
     """The share below the lower end: that of a normal variable below -sqrt(k / (k - 1)) t(.975, k - 1), k blocks."""
-    quantile = t_quantile(num_blocks - 1) * math.sqrt(num_blocks / (num_blocks - 1))
+    quantile = t_quantile_between(num_blocks - 1) * math.sqrt(num_blocks / (num_blocks - 1))
     return math.erfc(quantile / math.sqrt(2)) / 2
-
-
-def t_quantile(freedom: float) -> float:
-    """The quantile of .975 of Student's t, within .03 from 3 degrees of freedom on: Abramowitz and Stegun 26.7.5.
-
-    Written out, as scipy takes a tenth of a second to import.
-    """
-    z, v = 1.959964, freedom
-    first = (z**3 + z) / 4
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / v + second / v**2 + third / v**3

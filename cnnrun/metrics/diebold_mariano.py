@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnrun.metrics.student import two_sided_p
+
 Array = NDArray[Any]
 
 LEAST_HORIZONS = 8
@@ -72,19 +74,3 @@ def long_run_variance(values: Array, cosines: int) -> float:
     mirrored = np.fft.rfft(np.concatenate([values, values[::-1]]))[1 : cosines + 1]
     sums = (np.exp(-0.5j * np.pi * np.arange(1, cosines + 1) / n) * mirrored).real / 2
     return float(2 / n * np.square(sums).mean())
-
-
-def two_sided_p(t: float, freedom: int) -> float:
-    """Probability that Student's t of `freedom` degrees lies further from 0: Abramowitz and Stegun 26.7.3 and 26.7.4.
-
-    Written out, as scipy takes a tenth of a second to import.
-    """
-    angle = math.atan(abs(t) / math.sqrt(freedom))
-    sine, square = math.sin(angle), math.cos(angle) ** 2
-    odd = freedom % 2
-    term, total = (math.cos(angle), 0.0) if odd else (1.0, 0.0)
-    for k in range(1 + odd, freedom, 2):
-        total += term
-        term *= square * k / (k + 1)
-    inside = 2 / math.pi * (angle + sine * total) if odd else sine * total
-    return max(1 - inside, 0.0)

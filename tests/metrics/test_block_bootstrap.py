@@ -4,9 +4,8 @@ import time
 
 import numpy as np
 import pytest
-from scipy import stats
 
-from cnnrun.metrics.block_bootstrap import MIN_BLOCKS, estimate, resampled, t_quantile
+from cnnrun.metrics.block_bootstrap import MIN_BLOCKS, estimate, resampled
 
 
 def interval(columns, block):
@@ -59,11 +58,6 @@ def test_an_interval_holds_its_value():
 
 def test_a_resample_without_the_metric_leaves_no_interval():
     assert np.isnan(estimate(0.5, np.array([0.4, np.nan]), 20).low)
-
-
-@pytest.mark.parametrize("freedom", [3, 5, 16.6, 51, 1000])
-def test_the_quantile_of_t_is_scipys(freedom):
-    assert t_quantile(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), abs=0.03 if freedom < 4 else 0.003)
 
 
 def test_with_many_blocks_the_interval_is_the_central_95_percent():
