@@ -11,11 +11,9 @@ from cnnrun.data.rolling_origins import rolling_origins
 from cnnrun.data.splits import Data
 from cnnrun.data.windows import SeriesData
 from cnnrun.errors import ConfigError, Diverged
-from cnnrun.metrics.forecast import IN_UNITS, METRICS
 from cnnrun.metrics.intervals import Estimate
 from cnnrun.metrics.student import mean_interval
 from cnnrun.report import outputs_of, report_of
-from cnnrun.tasks.baselines import NAMES
 from cnnrun.tasks.forecasting import Forecasting
 from cnnrun.training.fit import Fit
 from cnnrun.training.records import Epoch
@@ -50,8 +48,10 @@ def backtest(config: dict[str, Any], data: Data, device: torch.device, done: int
         DataError: if the series is too short for so many folds.
         Diverged: if a loss is NaN or infinite.
     """
+    from cnnrun.tasks.forecast_tables import result_names
+
     assert isinstance(data, SeriesData)
-    columns = dict.fromkeys(_metric_names(data.forecast.names)) | {headline(data): math.nan}
+    columns = dict.fromkeys(result_names(data.forecast.names)) | {headline(data): math.nan}
     for number, fold in enumerate(rolling_origins(data, config["backtest"]["folds"]), start=1):
         if number > done:
             try:
@@ -67,19 +67,6 @@ def _dates(fold: SeriesData) -> Row:
     rows = {"train_end": fold.bounds["train"][1] - 1, "begin": first, "end": last - 1}
     dates = rows if stamps is None else {name: str(stamps[row]) for name, row in rows.items()}
     return {**dates, "n": len(fold.test)}
-
-
-def _metric_names(targets: Sequence[str]) -> list[str]:
-    """What results may hold of a network and of baselines; a fold may lack some, as where a value of 0 forbids MAPE."""
-    from cnnrun.tasks.forecast_tables import OF_BASELINES, OF_SERIES
-
-    several = len(targets) > 1
-    scaled = IN_UNITS if several else ("mae", "mse")
-    names = [name for name in METRICS if not several or name not in IN_UNITS]
-    names += [f"{name}_scaled" for name in scaled]
-    names += [f"{metric}[{target}]" for target in targets for metric in OF_SERIES if several]
-    of_baselines = [f"{metric}/{baseline}" for baseline in NAMES for metric in OF_BASELINES[several]]
-    return [*names, "interval_level", "skill", *of_baselines]
 
 
 def _metrics(config: dict[str, Any], fold: SeriesData, device: torch.device) -> Row:

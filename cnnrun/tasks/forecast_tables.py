@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cnnrun import tables
 from cnnrun.metrics.block_bootstrap import estimate, resampled
-from cnnrun.metrics.forecast import METRICS, Sums
+from cnnrun.metrics.forecast import IN_UNITS, METRICS, Sums
 from cnnrun.metrics.intervals import Estimate
 from cnnrun.metrics.residuals import (
     autocorrelation,
@@ -23,6 +23,7 @@ from cnnrun.metrics.residuals import (
     skewness,
     useful_lags,
 )
+from cnnrun.tasks.baselines import NAMES
 from cnnrun.tasks.forecast_scores import MODEL, SplitScores, step_of, week_of
 
 if TYPE_CHECKING:
@@ -65,6 +66,16 @@ def result_rows(scores: SplitScores, interval_level: float) -> list[Row]:
         named = [metric for metric in OF_BASELINES[several] if metric in estimates]
         rows += [_result(scores, f"{metric}/{baseline}", estimates[metric]) for metric in named]
     return rows
+
+
+def result_names(targets: Sequence[str]) -> list[str]:
+    """The metrics that `result_rows` may hold; some may be missing, as where an actual value of 0 forbids MAPE."""
+    several = len(targets) > 1
+    names = [name for name in METRICS if not several or name not in IN_UNITS]
+    names += [f"{name}_scaled" for name in (IN_UNITS if several else ("mae", "mse"))]
+    names += [f"{metric}[{target}]" for target in targets for metric in OF_SERIES if several]
+    of_baselines = [f"{metric}/{baseline}" for baseline in NAMES for metric in OF_BASELINES[several]]
+    return [*names, "interval_level", "skill", *of_baselines]
 
 
 def _result(scores: SplitScores, metric: str, found: Estimate) -> Row:
