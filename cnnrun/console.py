@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from numbers import Integral, Real
 from typing import Any, Self, TextIO
@@ -41,6 +41,14 @@ def note(sentence: str) -> None:
 def warn(sentence: str) -> None:
     """Tell on stderr that something deserves a look."""
     tell(f"warning: {sentence}")
+
+
+def tell_all(warnings: Iterable[str], notes: Iterable[str]) -> None:
+    """Warn of the ones, then note the others."""
+    for sentence in warnings:
+        warn(sentence)
+    for sentence in notes:
+        note(sentence)
 
 
 class Display:

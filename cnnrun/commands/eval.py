@@ -52,10 +52,7 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
             draw_architecture(run, parts, _name_of_model(source, stored))
             report.draw_split(run, split.name)
         run.update(status="finished", notes=[*judged.doubts, *judged.notes])
-    for sentence in judged.doubts:
-        console.warn(sentence)
-    for sentence in judged.notes:
-        console.note(sentence)
+    console.tell_all(judged.doubts, judged.notes)
     console.results(judged.rows, run.path, parts.data.unit)
 
 

@@ -76,10 +76,7 @@ def _score(run: Run, parts: Experiment, report: ForecastsReport, *, figures: boo
     report.write_tables(run, outputs, "test")
     if figures:
         report.draw_split(run, "test")
-    for sentence in judged.doubts:
-        console.warn(sentence)
-    for sentence in judged.notes:
-        console.note(sentence)
+    console.tell_all(judged.doubts, judged.notes)
     return judged
 
 

@@ -62,8 +62,7 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
 
 def _remark(data: Data) -> None:
     if distributed.is_first():
-        for sentence in data.remarks:
-            console.note(sentence)
+        console.tell_all([], data.remarks)
 
 
 def _train(run: Run, fit: Fit, signals: Signals) -> None:
@@ -140,7 +139,7 @@ def _report(
     test_reads = run.record.get("test_reads", 0) + 1
     early = [f"training ended before its last epoch: {stopped}"] if progress.epoch < fit.plan.epochs else []
     found = [run.record["backtest"]] if "backtest" in run.record else []
-    notes = [*judged.doubts, *early, *judged.notes, *found, *_repeated_reading(test_reads)]
+    notes = [*early, *judged.notes, *found, *_repeated_reading(test_reads)]
     if figures:
         report.draw_data(run, fit.train)
         draw_training(run, parts)
@@ -157,12 +156,9 @@ def _report(
         test_reads=test_reads,
         dead=bool(warnings),
         warnings=warnings,
-        notes=notes,
+        notes=[*judged.doubts, *notes],
     )
-    for sentence in [*warnings, *judged.doubts]:
-        console.warn(sentence)
-    for sentence in notes[len(judged.doubts) :]:
-        console.note(sentence)
+    console.tell_all([*warnings, *judged.doubts], notes)
     return judged.rows
 
 
