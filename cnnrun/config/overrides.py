@@ -7,8 +7,10 @@ from pathlib import Path
 
 from cnnrun.errors import ConfigError, near_miss
 
-PATHS = ("run", "runs", "resume", "root", "csv", "inputs", "labels", "truth", "judges")
-PATH_LIKE = ("model.weights", "model.trainable")
+PATHS = (
+    *("run", "runs", "resume", "root", "csv", "inputs", "labels", "truth", "judges"),
+    *("model.weights", "model.trainable"),
+)
 PATH_ENDINGS = (".root", ".csv")
 RUN_FOLDER, SWEEP_FOLDER = "hydra.run.dir", "hydra.sweep.dir"
 OPTIONAL = "experiment"
@@ -49,7 +51,7 @@ def shown(override: str) -> str:
 
 def is_path(key: str) -> bool:
     """Whether the value of a key is a path (or a layer range), which never means a list or a sweep."""
-    return key in (*PATHS, *PATH_LIKE, RUN_FOLDER, SWEEP_FOLDER) or key.endswith(PATH_ENDINGS)
+    return key in (*PATHS, RUN_FOLDER, SWEEP_FOLDER) or key.endswith(PATH_ENDINGS)
 
 
 def prepare(overrides: Iterable[str], groups: Mapping[str, list[str]], names: Collection[str] = ()) -> tuple[str, ...]:

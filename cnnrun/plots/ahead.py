@@ -5,8 +5,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnrun.plots.canvas import BLUE, RED
-from cnnrun.plots.forecast import BLACK, by_target
+from cnnrun.plots.canvas import BLACK, BLUE, RED
+from cnnrun.plots.forecast import by_target
 from cnnrun.plots.panels import add_legend, label_y, panels
 from cnnrun.plots.time_axis import draw_band, draw_line, set_times, times_of
 from cnnrun.tables import SERIES

@@ -12,11 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from cnnrun.plots.canvas import BLUE
+from cnnrun.plots.canvas import BLACK, BLUE
 from cnnrun.plots.panels import add_legend, first_targets, label_y, panels
 from cnnrun.plots.time_axis import draw_band, draw_line, set_times, times_of
 
-BLACK = "0.2"
 CLOSE_DAYS = {"sub-daily": 14, "daily": 56}
 """Days that the zoom shows."""
 CLOSE_STEPS = 120

@@ -11,7 +11,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cnnrun.plots.canvas import BLUE, ORANGE, RED, clip_to_width, escape
+from cnnrun.plots.canvas import BLACK, BLUE, ORANGE, RED, clip_to_width, escape
 from cnnrun.plots.panels import GAP, LEFT, RIGHT, TEXT_SIZE, add_legend, first_targets, label_y, panels, with_unit
 from cnnrun.plots.time_axis import draw_line
 
@@ -102,8 +102,8 @@ def _draw_part(axes: Axes, rows: pd.DataFrame, part: str) -> None:
     axes.add_collection(PolyCollection(bars, color=BLUE, alpha=0.45, label="mean absolute error"))
     axes.plot(place, rows["rmse"], "_", color=RED, markersize=9, markeredgewidth=2, label="root mean squared error")
     dot: dict[str, Any] = {"markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.5}
-    axes.plot(place, rows["bias"], "o", color="0.2", label="mean error: above 0 too high", **dot)
-    axes.axhline(0, color="0.2", linewidth=0.8)
+    axes.plot(place, rows["bias"], "o", color=BLACK, label="mean error: above 0 too high", **dot)
+    axes.axhline(0, color=BLACK, linewidth=0.8)
     axes.set_xlim(min(texts) - 0.6, (23 if part == "hour" else max(texts)) + 0.6)
     axes.set_xticks(list(texts), labels=list(texts.values()))
     axes.set_xlabel(name, fontsize=TEXT_SIZE)

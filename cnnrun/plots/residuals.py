@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cnnrun.plots.canvas import BLUE, GREY, RED, escape
+from cnnrun.plots.canvas import BLACK, BLUE, GREY, RED, escape
 from cnnrun.plots.forecast import by_target, follow_on, steps_ahead
 from cnnrun.plots.panels import TEXT_SIZE, add_legend, label_y, panels, with_unit
 from cnnrun.plots.time_axis import draw_line, set_times, times_of
@@ -78,7 +78,7 @@ def _draw_over_time(axes: Axes, rows: pd.DataFrame, last: bool) -> None:
     rows = follow_on(rows)
     times = times_of(rows["timestamp"])
     draw_line(axes, times.values, _errors(rows), color=BLUE, linewidth=0.8)
-    axes.axhline(0, color="0.2", linewidth=0.8)
+    axes.axhline(0, color=BLACK, linewidth=0.8)
     set_times(axes, times, labelled=last, ticks=7)
 
 
@@ -87,7 +87,7 @@ def _draw_histogram(axes: Axes, errors: np.ndarray) -> None:
     bins = int(np.clip(np.sqrt(len(errors)), 10, MOST_BINS))
     counts, edges = np.histogram(errors, bins)
     axes.stairs(counts, edges, fill=True, color=BLUE, alpha=0.6)
-    axes.axvline(0, color="0.2", linewidth=0.8)
+    axes.axvline(0, color=BLACK, linewidth=0.8)
     axes.axvline(errors.mean(), color=RED, linewidth=1.2, linestyle="--", label="mean error")
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
@@ -111,7 +111,7 @@ def _draw_autocorrelation(axes: Axes, rows: pd.DataFrame) -> None:
     ends = [np.r_[0.5, places + 0.5], np.r_[band[:1], band]]
     style: dict[str, Any] = {"step": "pre", "color": GREY, "alpha": 0.3, "linewidth": 0, "zorder": 0.5}
     axes.fill_between(ends[0], -ends[1], ends[1], label="95 % band of independent errors", **style)
-    axes.axhline(0, color="0.2", linewidth=0.8)
+    axes.axhline(0, color=BLACK, linewidth=0.8)
     axes.set_xlim(0, lags + 1)
     axes.set_ylim(min(-2 * widest, 1.15 * np.nanmin(values)), max(2 * widest, 1.15 * np.nanmax(values)))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
