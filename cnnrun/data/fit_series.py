@@ -59,9 +59,23 @@ def fit_series(
     series = until(series, bounds["test"][1])
     _require_observed(series, bounds, num_targets)
     unscaled = Unscaled.of(series, recipe)
+    preprocessing = _fitted(series, unscaled, num_targets, recipe, bounds, unit, season or season_of(series.frequency))
+    return assemble_series(
+        series,
+        preprocessing,
+        bounds,
+        warnings=list(_doubts(series, num_targets, recipe, bounds)),
+        notes=list(_notes(series, begin, train_on_val)),
+        unscaled=unscaled,
+    )
+
+
+def _fitted(
+    series: "Series", unscaled: Unscaled, num_targets: int, recipe: Recipe, bounds: Bounds, unit: str, season: int
+) -> SeriesPreprocessing:
+    """Everything that is fitted, on the rows of train."""
     train = slice(*bounds["train"])
-    season = season or season_of(series.frequency)
-    preprocessing = SeriesPreprocessing(
+    return SeriesPreprocessing(
         targets=series.names[:num_targets],
         features=series.names[num_targets:],
         unit=unit,
@@ -76,14 +90,6 @@ def fit_series(
         ),
         bounds=bounds,
         stamps=_stamps(series, bounds),
-    )
-    return assemble_series(
-        series,
-        preprocessing,
-        bounds,
-        warnings=list(_doubts(series, num_targets, recipe, bounds)),
-        notes=list(_notes(series, begin, train_on_val)),
-        unscaled=unscaled,
     )
 
 
