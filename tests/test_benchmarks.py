@@ -23,3 +23,32 @@ def test_the_gpu_benchmark_prints_its_table(tmp_path):
     assert re.fullmatch(r"\| cnnrun, exact \| [\d,]+ \| \d+\.\d\d \|  \|  \|", rows[3])
     assert len(rows) == 4
     assert not list(tmp_path.iterdir())
+
+
+def run_benchmark(folder, name, *words):
+    """What it prints."""
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / name, *words], cwd=folder, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_checks_of_forecasts_print_their_tables(tmp_path):
+    lines = run_benchmark(tmp_path, "forecast_checks.py", "--pairs", "2", "--noise", "1").splitlines()
+    assert lines[0] == "| windows | horizon | errors | told apart at 5 % | 95 % interval holds the MAE |"
+    assert len([line for line in lines if re.match(r"\| [\d,]+ \| \d+ \| (white|autocorrelated) \|", line)]) == 8
+    assert [line.split()[1] for line in lines[-4:]] == ["none", "zscore", "hampel", "reference"]
+
+
+@pytest.mark.slow
+def test_a_whole_forecast_is_compared_with_a_plain_script(tmp_path):
+    import pandas as pd
+
+    from cnnrun.data.energy_demo import energy_demo
+
+    demo = energy_demo()[["Date", "Consumption"]]
+    demo.assign(Date=pd.date_range("2012-01-01", periods=len(demo))).to_csv(tmp_path / "demo.csv", index=False)
+    output = run_benchmark(tmp_path, "energy.py", "--csv", "demo.csv", "--rounds", "1")
+    assert re.search(r"whole process: \d\.\d\d of the plain script", output)

@@ -1,4 +1,4 @@
-"""Student's t, written out, as scipy takes a tenth of a second to import; the mean of a few values, with its interval."""
+"""Student's t, written out, as scipy takes a tenth of a second to import; and a mean with its interval."""
 
 import math
 from collections.abc import Sequence
