@@ -22,7 +22,7 @@ from cnnrun.training import checkpoints, distributed
 from cnnrun.training.device import Compute, place, resolve_precision
 from cnnrun.training.fit import Fit, Plan
 from cnnrun.training.state import State
-from cnnrun.values import Shape
+from cnnrun.values import InputSpec, Shape
 
 FORECASTING = "forecasting"
 KINDS = ("classification", FORECASTING)
@@ -85,8 +85,21 @@ def load_data(config: dict[str, Any], report: Report) -> Data:
     Raises:
         DataError: if it is not there and cannot be had, or is broken.
     """
-    data: Data = configs.build("dataset", config["dataset"], offline=config["offline"], report=report)
+    data: Data = configs.build(
+        "dataset",
+        config["dataset"],
+        offline=config["offline"],
+        report=report,
+        input_spec=_input_spec(config["model"]),
+    )
     return data
+
+
+def _input_spec(node: dict[str, Any]) -> InputSpec | None:
+    """The images that the pretrained weights of the model want, where it has any and tells."""
+    tell = getattr(configs.find("model", node["name"]), "input_spec", None)
+    spec: InputSpec | None = tell(node) if tell else None
+    return spec
 
 
 def stored_data(config: dict[str, Any], moved: dict[str, str], report: Report) -> Data:
@@ -122,16 +135,28 @@ def stored_data(config: dict[str, Any], moved: dict[str, str], report: Report) -
     )
 
 
-def build(config: dict[str, Any], data: Data, device: torch.device) -> Experiment:
-    """The experiment that the config describes, with fresh weights drawn from its seed.
+def build(
+    config: dict[str, Any], data: Data, device: torch.device, report: Report | None = None, *, pretrained: bool = True
+) -> Experiment:
+    """The experiment that the config describes, with fresh weights drawn from its seed, or pretrained ones.
 
+    Args:
+        report: told of a download of pretrained weights.
+        pretrained: whether a model loads pretrained weights; not where a checkpoint is loaded next.
     Raises:
         ConfigError: if the settings do not fit each other or the data.
     """
     task: Task = _build_task(config["task"], data)
     torch.manual_seed(config["seed"])
     model: nn.Module = configs.build(
-        "model", config["model"], input_shape=data.input_shape, num_outputs=task.num_outputs, **data.model_facts()
+        "model",
+        config["model"],
+        input_shape=data.input_shape,
+        num_outputs=task.num_outputs,
+        load_weights=pretrained,
+        offline=config["offline"],
+        report=report,
+        **data.model_facts(),
     )
     layers, warnings = _examine(model, data.input_shape, task.num_outputs, config["model"]["name"])
     needs_fp32 = data.kind == FORECASTING or has_trainable_depthwise(model)
@@ -183,7 +208,7 @@ def with_weights(run: Run, config: dict[str, Any], data: Data, device: torch.dev
         DataError: if the checkpoint is broken.
     """
     folder = run.require_checkpoint(checkpoint)
-    experiment = build(config, data, device)
+    experiment = build(config, data, device, pretrained=False)
     return replace(experiment, epoch=load_weights(experiment.model, folder))
 
 

@@ -36,7 +36,7 @@ def blob_data() -> LabelledData:
         inputs, targets = blobs(size, seed)
         splits.append(Split(name, inputs, targets, [f"{name}/{row:05d}" for row in range(size)]))
     train, val, test = splits
-    return LabelledData(train, val, test, ("a", "b", "c"), fit_preprocessing(train.inputs, "standardize"))
+    return LabelledData(train, val, test, ("a", "b", "c"), fit_preprocessing(train, "standardize"))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import shlex
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 from cnnrun import config as configs
@@ -36,13 +37,15 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
     with distributed.together(device):
         with console.downloads() as progress:
             data = distributed.first_then_others(lambda: opening.load_data(config, invocation, progress))
-        require_series(data, settings.backtest["folds"])
-        parts = experiment.build(config, data, device)
+            require_series(data, settings.backtest["folds"])
+            fresh = settings.resume is None
+            begins = fresh or not Run.open(config["resume"]).has_checkpoint("last")
+            build = partial(experiment.build, config, data, device, progress, pretrained=begins)
+            parts = distributed.first_then_others(build)
         config = config | {"precision": parts.compute.precision}
         fit = experiment.prepare_training(config, parts)
         _remark(data)
-        resumed = settings.resume is not None
-        run = opening.resumed_run(config, parts, fit) if resumed else opening.new_run(config, invocation, parts)
+        run = opening.new_run(config, invocation, parts) if fresh else opening.resumed_run(config, parts, fit)
         if run is None:
             return
         advice = f"; go on with: cnnrun train {shlex.quote(f'resume={run.path}')}"

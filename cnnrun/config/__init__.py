@@ -12,8 +12,9 @@
 Hydra and its DictConfig stay in here and in `cnnrun.sweeps`; importing this package imports neither Hydra nor pydantic.
 """
 
+from cnnrun.config.callables import find
 from cnnrun.config.foreign import blamed
 from cnnrun.config.invocation import Invocation, Request
 from cnnrun.config.schema import bind, build, check
 
-__all__ = ["Invocation", "Request", "bind", "blamed", "build", "check"]
+__all__ = ["Invocation", "Request", "bind", "blamed", "build", "check", "find"]

@@ -9,6 +9,7 @@ from cnnrun.data.partition import test_rows, train_and_val_rows
 from cnnrun.data.preprocessing import Normalize, fit_preprocessing
 from cnnrun.data.resizing import resize
 from cnnrun.data.splits import LabelledData, Split
+from cnnrun.values import InputSpec
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,14 @@ def assemble(
     split_seed: int,
     limit: int | None,
     normalize: Normalize,
+    spec: InputSpec | None,
 ) -> LabelledData:
     """Part `train` into train and val, and fit the preprocessing on train alone.
 
     Args:
         image_size: side in pixels, None for the native one.
         limit: at most so many samples in train and val together, and at most so many in test.
+        spec: of the weights that the model brings.
     """
     train_rows, val_rows = train_and_val_rows(
         train.targets, class_names, val_fraction=val_fraction, split_seed=split_seed, limit=limit
@@ -57,5 +60,5 @@ def assemble(
         val=train.split("val", val_rows, image_size),
         test=test.split("test", kept, image_size),
         class_names=class_names,
-        preprocessing=fit_preprocessing(train_split.inputs, normalize),
+        preprocessing=fit_preprocessing(train_split, normalize, spec),
     )

@@ -7,13 +7,14 @@ from cnnrun.data.assemble import Pool, assemble, numbered
 from cnnrun.data.partition import train_and_val_rows
 from cnnrun.data.preprocessing import Normalize
 from cnnrun.data.splits import LabelledData
-from cnnrun.values import Fraction
+from cnnrun.values import Fraction, InputSpec
 
 TEST_FRACTION = 0.2
 """scikit-learn files the digits in one piece; this share of them, always the same, is the test set."""
 
 
 def digits(
+    input_spec: InputSpec | None = None,
     *,
     image_size: PositiveInt | None,
     val_fraction: Fraction,
@@ -40,4 +41,5 @@ def digits(
         split_seed=split_seed,
         limit=limit,
         normalize=normalize,
+        spec=input_spec,
     )

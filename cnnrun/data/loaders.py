@@ -49,14 +49,14 @@ class ResidentLoader:
         world_size: int = 1,
     ) -> None:
         self.device = split.inputs.device
-        self.inputs = split.inputs
+        self.split = split
         self.targets = split.targets
         self.preprocessing = preprocessing
         self.batch_size = batch_size
         self.seed = seed
         self.shuffle = shuffle
         self.augment = None if augment is None or augment.is_identity else augment
-        self.channels_last = channels_last and self.inputs.dim() == 4
+        self.channels_last = channels_last and split.inputs.dim() == 4
         self.rank = rank
         self.world_size = world_size
 
@@ -106,10 +106,8 @@ class ResidentLoader:
 
     def _batch(self, order: Tensor, share: slice, total: int, draws: Tensor | None, mix_seed: int) -> Batch:
         indices = order[share]
-        if self.shuffle:
-            inputs, targets = self.inputs.index_select(0, indices), self.targets.index_select(0, indices)
-        else:
-            inputs, targets = self.inputs[share], self.targets[share]
+        which = indices if self.shuffle else share
+        inputs, targets = self.split.take(which), self.targets[which]
         if self.augment is not None and draws is not None:
             draws = draws.index_select(0, indices)
             inputs = self.augment.transform(inputs, draws)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, Self
 
 import torch
@@ -15,18 +15,27 @@ from cnnrun.values import Shape
 
 @dataclass(frozen=True)
 class Split:
-    """One of train, val, test: inputs (N, C, *spatial) uint8 or float32, an id a sample, and targets.
+    """One of train, val, test: N samples with inputs (C, *spatial) uint8 or float32, an id a sample, and targets.
 
-    Targets are class indices (N,) int64, or values (N, ...) float32.
+    Targets are class indices (N,) int64, or values (N, ...) float32. The inputs may lie in a file that is mapped into
+    memory: `take` reads no more than it is asked for.
     """
 
     name: str
     inputs: Tensor
     targets: Tensor
     ids: Sequence[str]
+    rows: Tensor | None = field(default=None, kw_only=True)
+    """(N,) int64: the row of `inputs` that a sample has; None where the inputs are just the samples, in their order."""
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    def take(self, which: Tensor | slice) -> Tensor:
+        """(n, C, *spatial): the raw inputs of these samples, given as indices (n,) int64 or as a slice."""
+        if self.rows is not None:
+            which = self.rows[which]
+        return self.inputs[which] if isinstance(which, slice) else self.inputs.index_select(0, which)
 
     def to(self, device: torch.device | str) -> Self:
         """The same samples on a device.
@@ -34,8 +43,11 @@ class Split:
         Raises:
             DataError: if they do not fit there.
         """
+        if torch.device(device) == self.inputs.device:
+            return self
         try:
-            return replace(self, inputs=self.inputs.to(device), targets=self.targets.to(device))
+            inputs = self.inputs if self.rows is None else self.inputs.index_select(0, self.rows)
+            return replace(self, inputs=inputs.to(device), targets=self.targets.to(device), rows=None)
         except torch.OutOfMemoryError as error:
             raise DataError(
                 f"{self.name} takes {self.inputs.nbytes:,} bytes, which {device} does not have free; "
@@ -179,7 +191,8 @@ class LabelledData:
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
         for split in (self.train, self.val, self.test):
-            digest.update(f"{split.name} {tuple(split.inputs.shape)} {split.inputs.dtype}".encode())
-            digest.update(split.inputs.contiguous().numpy().data)
+            inputs = split.take(slice(None))
+            digest.update(f"{split.name} {tuple(inputs.shape)} {inputs.dtype}".encode())
+            digest.update(inputs.contiguous().numpy().data)
             digest.update(split.targets.contiguous().numpy().data)
         return digest.hexdigest()[:16]

@@ -11,7 +11,7 @@ from cnnrun.data.downloads import Report
 from cnnrun.data.preprocessing import Normalize
 from cnnrun.data.splits import LabelledData
 from cnnrun.errors import DataError
-from cnnrun.values import Fraction
+from cnnrun.values import Fraction, InputSpec
 
 READERS = {
     "mnist": ("MNIST", idx_files.read),
@@ -26,6 +26,7 @@ READERS = {
 def torchvision_images(
     offline: bool,
     report: Report,
+    input_spec: InputSpec | None = None,
     *,
     source: Literal["mnist", "fashion_mnist", "kmnist", "cifar10", "cifar100"],
     root: str,
@@ -60,4 +61,5 @@ def torchvision_images(
         split_seed=split_seed,
         limit=limit,
         normalize=normalize,
+        spec=input_spec,
     )

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from cnnrun.data.loaders import ResidentLoader
 from cnnrun.data.preprocessing import Preprocessing
-from cnnrun.data.splits import LabelledData
+from cnnrun.data.splits import LabelledData, Split
 from cnnrun.experiment import Experiment
 from cnnrun.report.drawing import draw, read
 from cnnrun.report.judgement import Judgement, Outputs
@@ -52,7 +53,7 @@ class ClassesReport:
         data = self.data
         if not _are_pictures(data.train.inputs):
             return
-        first = data.train.inputs[:NUM_IMAGES]
+        first = data.train.take(slice(NUM_IMAGES))
         titles = self._names(data.train.targets[:NUM_IMAGES])
         run.write_figure("first_images", draw("samples", first.numpy(), titles, "First images of the training set"))
         batch = next(training.batches())
@@ -70,8 +71,8 @@ class ClassesReport:
         """Draw how the model does on a split: confusion, classes, calibration, the most confident mistakes."""
         for name in ("confusion", "per_class", "calibration"):
             run.write_figure(name, draw(name, read(run.table_file(name)), split))
-        inputs = getattr(self.data, split).inputs
-        if not _are_pictures(inputs):
+        samples: Split = getattr(self.data, split)
+        if not _are_pictures(samples.inputs):
             return
         predictions = read(run.table_file("predictions"))
         wrong = predictions[~predictions["correct"]].nlargest(NUM_IMAGES, "confidence", keep="first")
@@ -79,8 +80,8 @@ class ClassesReport:
             from cnnrun.plots.samples import mistake_captions
 
             title = f"Most confident mistakes on {split}"
-            pictures = inputs.numpy()[wrong.index]
-            run.write_figure("mistakes", draw("samples", pictures, mistake_captions(wrong), title))
+            pictures = samples.take(torch.tensor(wrong.index.to_list()))
+            run.write_figure("mistakes", draw("samples", pictures.numpy(), mistake_captions(wrong), title))
 
     def _targets(self, split: str) -> Tensor:
         targets: Tensor = getattr(self.data, split).targets

@@ -125,7 +125,7 @@ def made_up(num_images: int) -> LabelledData:
         splits.append(Split(name, images, labels, [f"{name}/{row:05d}" for row in range(size)]))
     train, val, test = splits
     names = tuple(str(number) for number in range(10))
-    return LabelledData(train, val, test, names, fit_preprocessing(train.inputs, "standardize"))
+    return LabelledData(train, val, test, names, fit_preprocessing(train, "standardize"))
 
 
 def training(data: LabelledData, device: torch.device, *settings: str) -> Fit:

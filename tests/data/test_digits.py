@@ -15,7 +15,7 @@ DEFAULTS: dict[str, Any] = {
     "val_fraction": 0.1,
     "split_seed": 0,
     "limit": None,
-    "normalize": "standardize",
+    "normalize": "auto",
 }
 
 

@@ -29,7 +29,7 @@ def split_of(num_samples: int = 53, shape: tuple[int, ...] = (3, 8, 8)) -> Split
 def loader(split: Split, knobs: dict[str, Any] | None = None, **settings: Any) -> ResidentLoader:
     defaults: dict[str, Any] = {"batch_size": 10, "shuffle": True, "seed": 3}
     augment = None if knobs is None else Augment(tuple(split.inputs.shape[1:]), 4, **knobs)
-    preprocessing = fit_preprocessing(split.inputs, "standardize")
+    preprocessing = fit_preprocessing(split, "standardize")
     return ResidentLoader(split, preprocessing, augment=augment, **(defaults | settings))
 
 
@@ -154,9 +154,9 @@ def test_a_split_too_large_for_the_device_is_refused_with_a_remedy(monkeypatch: 
     split = split_of()
     monkeypatch.setattr(torch.Tensor, "to", full)
     with pytest.raises(DataError) as error:
-        split.to("cpu")
+        split.to("cuda")
     assert str(error.value) == (
-        "train takes 10,176 bytes, which cpu does not have free; "
+        "train takes 10,176 bytes, which cuda does not have free; "
         "take a smaller dataset.image_size, dataset.limit, or device=cpu"
     )
 
@@ -164,7 +164,7 @@ def test_a_split_too_large_for_the_device_is_refused_with_a_remedy(monkeypatch: 
 @pytest.mark.parametrize(("samples", "sizes"), [(9, [4, 5]), (10, [4, 4, 2]), (8, [4, 4]), (1, [1])])
 def test_a_single_left_over_sample_joins_the_batch_before_it(samples, sizes):
     split = split_of(samples)
-    preprocessing = fit_preprocessing(split.inputs, "unit")
+    preprocessing = fit_preprocessing(split, "unit")
     loader = ResidentLoader(split, preprocessing, batch_size=4, shuffle=True)
     assert [len(batch.targets) for batch in loader.batches()] == sizes
     assert [loader.samples_until(step) for step in range(len(sizes) + 1)] == [
