@@ -11,9 +11,9 @@ from torch import nn
 
 from cnnrun import config as configs
 from cnnrun.data.augment import Augment
-from cnnrun.data.downloads import DataMissing, Report
 from cnnrun.data.loaders import ResidentLoader
 from cnnrun.data.splits import Data, Split
+from cnnrun.downloads import DataMissing, Report
 from cnnrun.errors import ConfigError, DataError
 from cnnrun.models.layers import feature_map_size, has_trainable_depthwise, layer_table, require_outputs
 from cnnrun.run import Run

@@ -7,8 +7,8 @@ import torch
 from cnnrun import config as configs
 from cnnrun import console, experiment, provenance
 from cnnrun.config import Invocation
-from cnnrun.data.downloads import Report
 from cnnrun.data.splits import Data
+from cnnrun.downloads import Report
 from cnnrun.errors import ConfigError, DataError
 from cnnrun.experiment import Experiment
 from cnnrun.run import Run

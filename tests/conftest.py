@@ -1,9 +1,11 @@
-"""What several test files share: a small data set that a small network can learn, and a toy command line."""
+"""What several test files share: a small data set that a small network can learn, a toy command line, a web server."""
 
 import shutil
 import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,58 @@ def toy(tmp_path, monkeypatch):
     toy_parts.CALLS.clear()
     toy_parts.ENDS.clear()
     return toy_parts
+
+
+class Server:
+    """Serves `files`; those in `cut_short` end in the middle, those in `stuck` wait there until `close`."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.cut_short: set[str] = set()
+        self.stuck: set[str] = set()
+        self.asked: list[str] = []
+        self.closing = threading.Event()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.answer(self)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_address[1]}/"
+        self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        name = request.path.lstrip("/")
+        self.asked.append(name)
+        if name not in self.files:
+            request.send_error(404)
+            return
+        body = self.files[name]
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        whole = name not in self.cut_short | self.stuck
+        request.wfile.write(body if whole else body[: len(body) // 2])
+        if name in self.stuck:
+            self.closing.wait(30)
+
+    def close(self) -> None:
+        self.closing.set()
+        self.http.shutdown()
+        self.thread.join()
+        self.http.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    running = Server()
+    yield running
+    running.close()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,7 +20,7 @@ LAYERS = [
     {"training", "explain"},
     {"tasks"},
     {"data", "models", "metrics"},
-    {"provenance", "files", "signals", "seeds", "values", "tables"},
+    {"provenance", "files", "downloads", "signals", "seeds", "values", "tables"},
     {"errors"},
 ]
 """From the top; a module imports only from below, and names on one line are strangers to each other."""

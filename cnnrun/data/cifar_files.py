@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from cnnrun.data.assemble import Pool, numbered
-from cnnrun.data.downloads import DownloadFailed, Report, fetch, md5_of, missing, refuse_damaged, unpack
+from cnnrun.downloads import DownloadFailed, Report, fetch, md5_of, missing, refuse_damaged, unpack
 from cnnrun.errors import DataError
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from cnnrun.data.assemble import Pool, numbered
-from cnnrun.data.downloads import DownloadFailed, Report, fetch, missing, refuse_damaged
+from cnnrun.downloads import DownloadFailed, Report, fetch, missing, refuse_damaged
 from cnnrun.errors import DataError
 
 

@@ -7,9 +7,9 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from cnnrun.data import cifar_files, idx_files
 from cnnrun.data.assemble import assemble
-from cnnrun.data.downloads import Report
 from cnnrun.data.preprocessing import Normalize
 from cnnrun.data.splits import LabelledData
+from cnnrun.downloads import Report
 from cnnrun.errors import DataError
 from cnnrun.values import Fraction, InputSpec
 

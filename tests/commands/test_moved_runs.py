@@ -11,7 +11,7 @@ import torchvision
 
 from cnnrun.cli import main
 from cnnrun.data import idx_files
-from cnnrun.data.downloads import DownloadFailed
+from cnnrun.downloads import DownloadFailed
 from cnnrun.run import Run
 
 TRAIN = ["train", "dataset=mnist", "dataset.root=there", "model=mlp", "model.hidden=[4]", "threads=1", "epochs=1"]

@@ -1,4 +1,4 @@
-"""Downloads from a server of this machine. Run: pytest tests/data/test_downloads.py"""
+"""Downloads from a server of this machine. Run: pytest tests/test_downloads.py"""
 
 import hashlib
 import io
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cnnrun.data.downloads import DownloadFailed, fetch, md5_of, missing, refuse_damaged, unpack
+from cnnrun.downloads import DownloadFailed, digest_of, fetch, md5_of, missing, refuse_damaged, unpack
 from cnnrun.errors import DataError
 
 BODY = bytes(range(256)) * 4000
@@ -50,6 +50,15 @@ def test_the_next_mirror_is_asked_when_one_fails(server: Any, tmp_path: Path) ->
     fetch(urls, tmp_path / "a.bin", md5(BODY), ignore)
     assert server.asked == ["absent/a.bin", "wrong/a.bin", "cut/a.bin", "good/a.bin"]
     assert md5_of(tmp_path / "a.bin") == md5(BODY)
+
+
+def test_a_checksum_may_be_the_beginning_of_a_sha256(server: Any, tmp_path: Path) -> None:
+    server.files |= {"good/a.bin": BODY, "wrong/a.bin": b"other"}
+    beginning = hashlib.sha256(BODY).hexdigest()[:8]
+    fetch([server.url + "good/a.bin"], tmp_path / "a.bin", beginning, ignore, "sha256")
+    assert digest_of(tmp_path / "a.bin", "sha256") == hashlib.sha256(BODY).hexdigest()
+    with pytest.raises(DownloadFailed, match=f"its sha256 is .*, the published one {beginning}"):
+        fetch([server.url + "wrong/a.bin"], tmp_path / "b.bin", beginning, ignore, "sha256")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +101,7 @@ def test_a_killed_download_leaves_no_file_of_the_right_name_and_can_be_repeated(
     server.stuck.add("a.bin")
     path = tmp_path / "a.bin"
     program = (
-        "import sys; from pathlib import Path; from cnnrun.data.downloads import fetch; "
+        "import sys; from pathlib import Path; from cnnrun.downloads import fetch; "
         "fetch([sys.argv[1]], Path(sys.argv[2]), sys.argv[3], lambda *_: None)"
     )
     child = subprocess.Popen([sys.executable, "-c", program, server.url + "a.bin", str(path), md5(BODY)])

@@ -9,13 +9,16 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, Literal
 from urllib.parse import urlsplit
 
 from cnnrun.errors import DataError
 
 Report = Callable[[int, int | None, str], None]
 """Told (bytes done, bytes in all or None, file name) as a download goes on."""
+
+Algorithm = Literal["md5", "sha256"]
+"""Of a published checksum."""
 
 TIMEOUT_SECONDS = 30
 PIECE_BYTES = 1 << 18
@@ -30,9 +33,18 @@ class DownloadFailed(OSError):
 
 
 def md5_of(path: Path) -> str:
-    """The checksum that the publishers of these data sets give; it finds damage, not malice."""
+    """The checksum that the publishers of data sets give; it finds damage, not malice."""
+    return digest_of(path, "md5")
+
+
+def digest_of(path: Path, algorithm: Algorithm) -> str:
+    """The checksum of a file, in hex digits."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        return hashlib.file_digest(file, lambda: _new(algorithm)).hexdigest()
+
+
+def _new(algorithm: Algorithm) -> Any:
+    return hashlib.new(algorithm, usedforsecurity=False)
 
 
 def refuse_damaged(path: Path, md5: str) -> None:
@@ -45,7 +57,13 @@ def refuse_damaged(path: Path, md5: str) -> None:
         )
 
 
-def missing(names: Sequence[str], looked_in: Sequence[Path], why: object, url: str) -> DataMissing:
+def missing(
+    names: Sequence[str],
+    looked_in: Sequence[Path],
+    why: object,
+    url: str,
+    instead: str = "point dataset.root elsewhere",
+) -> DataMissing:
     """The error that names them; the first place is where they should be put."""
     them = "it" if len(names) == 1 else "them"
     places = list(map(str, looked_in))
@@ -53,16 +71,18 @@ def missing(names: Sequence[str], looked_in: Sequence[Path], why: object, url: s
         places[1:] = [f"{len(places) - 1} other places"]
     return DataMissing(
         f"{', '.join(names)}: not in {' or '.join(places)}, and {why}; get {them} from {url} "
-        f"and put {them} into {looked_in[0]}, or point dataset.root elsewhere"
+        f"and put {them} into {looked_in[0]}, or {instead}"
     )
 
 
-def fetch(urls: Sequence[str], path: Path, md5: str, report: Report) -> None:
+def fetch(urls: Sequence[str], path: Path, digest: str, report: Report, algorithm: Algorithm = "md5") -> None:
     """Download one file from the first mirror that gives it whole, into a folder made for it if need be.
 
     A download that fails leaves nothing; one that is killed at most a hidden `.part` file, never a broken one under
     the right name.
 
+    Args:
+        digest: hex digits with which the file's checksum begins.
     Raises:
         DownloadFailed: with what each mirror said.
     """
@@ -71,7 +91,7 @@ def fetch(urls: Sequence[str], path: Path, md5: str, report: Report) -> None:
     try:
         for url in urls:
             try:
-                _fetch_from(url, path, md5, report)
+                _fetch_from(url, path, digest, report, algorithm)
                 return
             except (HTTPException, OSError) as error:
                 mirrors.setdefault(_why(error), []).append(urlsplit(url).netloc)
@@ -89,27 +109,27 @@ def _why(error: Exception) -> str:
     return str(getattr(reason, "strerror", None) or reason)
 
 
-def _fetch_from(url: str, path: Path, md5: str, report: Report) -> None:
+def _fetch_from(url: str, path: Path, digest: str, report: Report, algorithm: Algorithm) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     partial = Path(name)
     try:
         with os.fdopen(handle, "wb") as file, urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:
-            found = _copy(response, file, path.name, report)
+            found = _copy(response, file, path.name, report, algorithm)
             file.flush()
             os.fsync(file.fileno())
-        if found != md5:
-            raise DownloadFailed(f"its md5 is {found}, the published one {md5}")
+        if not found.startswith(digest):
+            raise DownloadFailed(f"its {algorithm} is {found}, the published one {digest}")
         partial.chmod(0o644)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _copy(response: HTTPResponse, file: BinaryIO, what: str, report: Report) -> str:
-    """Write the response to the file; returns the md5 of what came."""
+def _copy(response: HTTPResponse, file: BinaryIO, what: str, report: Report, algorithm: Algorithm) -> str:
+    """Write the response to the file; returns the checksum of what came."""
     total = response.length
-    digest = hashlib.md5(usedforsecurity=False)
+    digest = _new(algorithm)
     done = 0
     report(done, total, what)
     while piece := response.read(PIECE_BYTES):
@@ -119,7 +139,7 @@ def _copy(response: HTTPResponse, file: BinaryIO, what: str, report: Report) -> 
         report(done, total, what)
     if total is not None and done < total:
         raise DownloadFailed(f"the transfer ended after {done:,} of {total:,} bytes")
-    return digest.hexdigest()
+    return str(digest.hexdigest())
 
 
 def unpack(archive: Path, folder: Path, member: str) -> None:
