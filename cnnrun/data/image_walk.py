@@ -77,10 +77,8 @@ def entries(folder: str) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[str]]
             there = sorted((entry for entry in scan if not is_junk(entry.name)), key=lambda entry: entry.name)
     except OSError as error:
         raise DataError(f"the folder {shown(folder)} cannot be read: {error.strerror}") from error
-    folders, files = [], []
-    for entry in there:
-        (folders if _is_folder(entry) else files).append(entry)
-    return folders, files
+    folders = [entry for entry in there if _is_folder(entry)]
+    return folders, [entry for entry in there if not _is_folder(entry)]
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

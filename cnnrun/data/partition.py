@@ -39,7 +39,7 @@ def train_and_val_rows(
     """
     counts = torch.bincount(targets, minlength=len(class_names))
     _refuse_small_classes(counts, class_names)
-    _refuse_small_limit(limit, len(class_names))
+    refuse_small_limit(limit, len(class_names))
     rows = torch.arange(len(targets))
     if limit is not None and limit < len(targets):
         rows = stratified_rows(targets, limit, 2, counts, split_seed)
@@ -84,7 +84,8 @@ def _refuse_small_classes(counts: Tensor, class_names: Sequence[str]) -> None:
         )
 
 
-def _refuse_small_limit(limit: int | None, num_classes: int) -> None:
+def refuse_small_limit(limit: int | None, num_classes: int) -> None:
+    """Raises: DataError: if it cannot hold a sample of each class for train and for val."""
     if limit is not None and limit < 2 * num_classes:
         raise DataError(
             f"dataset.limit={limit}: {num_classes} classes need at least {2 * num_classes} samples, "
