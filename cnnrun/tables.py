@@ -58,6 +58,7 @@ LAYERS = Table(
         Column("output_shape", "of one sample, no batch axis, as 32x14x14"),
         Column("parameters", "count of its own"),
         Column("trainable", "count of those that train"),
+        Column("batch_norm", "train: its statistics move, eval: they are kept; empty for other layers"),
         Column("multiply_adds", "for one sample"),
     ),
 )

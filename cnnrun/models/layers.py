@@ -1,8 +1,10 @@
 """What a built model is made of, layer by layer: shapes, parameters, multiply-adds; found by one forward of zeros."""
 
 import math
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,25 +18,113 @@ CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 GLOBAL_POOLS = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
 
 
+@dataclass(frozen=True)
+class Trace:
+    """What one forward of zeros met, by the modules' dotted names."""
+
+    order: list[str]
+    """Layers, as the forward enters them; one that is called twice stands where it is called first."""
+    shapes: dict[str, Shape]
+    """(C, *spatial) that each module gave last, without the batch axis."""
+    multiply_adds: dict[str, int]
+    normalised: dict[str, str]
+    """BatchNorm -> the convolution or linear layer whose very output it takes."""
+
+
+def is_layer(module: nn.Module) -> bool:
+    """Whether a module is a layer: it has no children, or parameters of its own."""
+    return not any(module.children()) or owns_parameters(module)
+
+
+def owns_parameters(module: nn.Module) -> bool:
+    """Whether some are its own, not those of its children."""
+    return any(True for _ in module.parameters(recurse=False))
+
+
+def has_statistics(module: nn.Module) -> bool:
+    """Whether a module is a BatchNorm of any kind, also of timm: it moves running statistics while it trains."""
+    return getattr(module, "running_var", None) is not None and hasattr(module, "momentum")
+
+
+def trace(model: nn.Module, input_shape: Shape) -> Trace:
+    """Follow one forward of zeros.
+
+    Layers with parameters that it does not call, such as those that attention reads without calling them, stand
+    behind the module that is listed before them, with the shape of the module around them.
+    """
+    found = Trace([], {}, {}, {})
+    givers: dict[int, tuple[weakref.ref[Tensor], str]] = {}
+
+    def enter(name: str, module: nn.Module, inputs: Any) -> None:
+        if is_layer(module) and name not in found.multiply_adds:
+            found.order.append(name)
+            found.multiply_adds[name] = 0
+        given = _first_tensor(inputs)
+        giver = givers.get(id(given))
+        if giver and has_statistics(module) and giver[0]() is given:
+            found.normalised[name] = giver[1]
+
+    def leave(name: str, module: nn.Module, outputs: Any) -> None:
+        output = _first_tensor(outputs)
+        if output is None:
+            return
+        found.shapes[name] = tuple(output.shape[1:])
+        if name in found.multiply_adds:
+            found.multiply_adds[name] += multiply_adds(module, output)
+        if isinstance(module, (*CONVOLUTIONS, nn.Linear)):
+            givers[id(output)] = weakref.ref(output), name
+
+    found.shapes[""] = tuple(probe(model, input_shape, leave, enter=enter).shape[1:])
+    _add_uncalled(model, found)
+    return found
+
+
+def _add_uncalled(model: nn.Module, found: Trace) -> None:
+    before = ""
+    for name, module in model.named_modules():
+        owns = owns_parameters(module)
+        if name and owns and name not in found.multiply_adds:
+            found.order.insert(found.order.index(before) + 1 if before else 0, name)
+            found.multiply_adds[name] = 0
+        if name in found.multiply_adds:
+            before = name
+            around = next(parent for parent in (name, *parents(name), "") if parent in found.shapes)
+            found.shapes[name] = found.shapes[around]
+
+
+def parents(name: str, separator: str = ".") -> list[str]:
+    """`a.b.c` stands in `a.b` and in `a`."""
+    return [name[:end] for end in range(len(name) - 1, 0, -1) if name[end] == separator]
+
+
+def _first_tensor(values: Any) -> Tensor | None:
+    """Of what a module takes or gives: a tensor, or tuples, lists and dicts of them."""
+    if isinstance(values, Tensor):
+        return values
+    parts = values.values() if isinstance(values, dict) else values if isinstance(values, list | tuple) else ()
+    return next((tensor for part in parts if (tensor := _first_tensor(part)) is not None), None)
+
+
 def layer_table(model: nn.Module, input_shape: Shape) -> list[dict[str, Any]]:
-    """Rows of `tables.LAYERS`: each module without children or with parameters of its own, in the order of the forward.
+    """Rows of `tables.LAYERS`: each layer, in the order of the forward.
 
     A module that is called twice is one row, with the multiply-adds of both calls.
     """
-    rows: dict[str, dict[str, Any]] = {}
+    found = trace(model, input_shape)
+    return [_row(name, model.get_submodule(name), found) for name in found.order]
 
-    def add(name: str, module: nn.Module, output: Tensor) -> None:
-        own = list(module.parameters(recurse=False))
-        if any(module.children()) and not own:
-            return
-        row = rows.setdefault(name, {"name": name, "type": type(module).__name__, "multiply_adds": 0})
-        row["output_shape"] = size_text(tuple(output.shape[1:]))
-        row["parameters"] = sum(parameter.numel() for parameter in own)
-        row["trainable"] = sum(parameter.numel() for parameter in own if parameter.requires_grad)
-        row["multiply_adds"] += multiply_adds(module, output)
 
-    probe(model, input_shape, add)
-    return list(rows.values())
+def _row(name: str, layer: nn.Module, found: Trace) -> dict[str, Any]:
+    own = list(layer.parameters(recurse=False))
+    return {
+        "name": name,
+        "type": type(layer).__name__,
+        "output_shape": size_text(found.shapes[name]),
+        "parameters": sum(parameter.numel() for parameter in own),
+        "trainable": sum(parameter.numel() for parameter in own if parameter.requires_grad),
+        "batch_norm": ("train" if layer.training else "eval") if has_statistics(layer) else "",
+        "multiply_adds": found.multiply_adds[name],
+    }
 
 
 def multiply_adds(module: nn.Module, output: Tensor) -> int:
@@ -53,8 +143,8 @@ def feature_map_size(model: nn.Module, input_shape: Shape) -> Shape | None:
     """
     sizes: list[Shape] = []
 
-    def add(name: str, module: nn.Module, output: Tensor) -> None:
-        is_block = name.startswith("features.") and name.count(".") == 1
+    def add(name: str, module: nn.Module, output: Any) -> None:
+        is_block = name.startswith("features.") and name.count(".") == 1 and isinstance(output, Tensor)
         if is_block and output.dim() == len(input_shape) + 1 and not isinstance(module, GLOBAL_POOLS):
             sizes.append(tuple(output.shape[2:]))
 
@@ -91,11 +181,19 @@ def has_trainable_depthwise(model: nn.Module) -> bool:
 
 
 def probe(
-    model: nn.Module, input_shape: Shape, visit: Callable[[str, nn.Module, Tensor], None], *, samples: int = 1
+    model: nn.Module,
+    input_shape: Shape,
+    visit: Callable[[str, nn.Module, Any], None],
+    *,
+    enter: Callable[[str, nn.Module, Any], None] | None = None,
+    samples: int = 1,
 ) -> Tensor:
-    """The outputs for samples of zeros; calls `visit(name, module, output)` for each module inside `model`."""
+    """The outputs for samples of zeros, in eval mode.
+
+    Calls `enter(name, module, inputs)` before and `visit(name, module, output)` after each module inside `model`.
+    """
     device = next(model.parameters()).device
-    with torch.no_grad(), evaluating(model), visiting(model, visit):
+    with torch.no_grad(), evaluating(model), visiting(model, visit, enter):
         outputs: Tensor = model(torch.zeros(samples, *input_shape, device=device))
     return outputs
 
@@ -113,15 +211,25 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def visiting(model: nn.Module, visit: Callable[[str, nn.Module, Tensor], None]) -> Iterator[None]:
+def visiting(
+    model: nn.Module,
+    visit: Callable[[str, nn.Module, Any], None],
+    enter: Callable[[str, nn.Module, Any], None] | None = None,
+) -> Iterator[None]:
     """Forward hooks on every module inside `model`, gone at the end, also after an error."""
-
-    def hook_for(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        return lambda module, inputs, output: visit(name, module, output)
-
-    handles = [module.register_forward_hook(hook_for(name)) for name, module in model.named_modules() if name]
+    handles = []
+    for name, module in model.named_modules():
+        if name:
+            handles.append(module.register_forward_hook(_hook(name, visit)))
+        if name and enter:
+            handles.append(module.register_forward_pre_hook(_hook(name, enter)))
     try:
         yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _hook(name: str, call: Callable[[str, nn.Module, Any], None]) -> Callable[..., None]:
+    """Hands on the last of what torch gives: the inputs before a forward, the output after it."""
+    return lambda module, *values: call(name, module, values[-1])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnnrun.models.layers import feature_map_size, has_trainable_depthwise, layer_table, multiply_adds
+from cnnrun.models.layers import feature_map_size, has_trainable_depthwise, layer_table, multiply_adds, trace
 from cnnrun.tables import LAYERS
 
 
@@ -74,6 +74,51 @@ def test_a_layer_called_twice_is_one_row_and_a_parameter_outside_of_layers_is_co
     table = {row["name"]: row for row in layer_table(CalledTwice(), (3,))}
     assert table["inner.linear"]["multiply_adds"] == 2 * 9
     assert sum(row["parameters"] for row in table.values()) == 9 + 3
+
+
+def test_the_table_says_which_batch_norm_keeps_its_statistics(build):
+    model = build("cnn", (1, 8, 8), channels=[4, 4])
+    model.features.block1.eval()
+    rows = {row["name"]: row["batch_norm"] for row in layer_table(model, (1, 8, 8))}
+    norms = {name: mode for name, mode in rows.items() if mode}
+    assert norms == {
+        f"features.block{block}.bn{conv}": mode for block, mode in ((1, "eval"), (2, "train")) for conv in (1, 2)
+    }
+
+
+class Attention(nn.Module):
+    """Gives a tuple, and reads the weights of its last layer without calling it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.norm = nn.LayerNorm(4)
+
+    def forward(self, x):
+        return self.norm(self.attention(x, x, x)[0])
+
+
+def test_layers_that_give_tuples_or_are_not_called_are_rows_too():
+    model = Attention()
+    rows = [(row["name"], row["output_shape"], row["parameters"]) for row in layer_table(model, (3, 4))]
+    assert rows == [("attention", "3x4", 3 * 4 * 5), ("attention.out_proj", "3x4", 4 * 5), ("norm", "3x4", 8)]
+
+
+class Branches(nn.Module):
+    """A BatchNorm for the sum of two convolutions, and one for a single one of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(1, 2, 1), nn.Conv2d(1, 2, 1)
+        self.of_a, self.of_both = nn.BatchNorm2d(2), nn.BatchNorm2d(2)
+
+    def forward(self, x):
+        a, b = self.a(x), self.b(x)
+        return self.of_a(a) + self.of_both(a + b)
+
+
+def test_a_batch_norm_belongs_to_the_convolution_whose_very_output_it_takes():
+    assert trace(Branches(), (1, 2, 2)).normalised == {"of_a": "a"}
 
 
 def test_looking_at_a_model_leaves_modes_statistics_hooks_and_randomness_alone(build):

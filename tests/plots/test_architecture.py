@@ -16,7 +16,8 @@ FACES = 3
 def layer_table(rows: list[tuple[str, str, str, int]]) -> pd.DataFrame:
     """(name, type, output shape, parameters), all trainable, a multiply-add for each parameter."""
     columns = [*zip(*rows, strict=True)]
-    return pd.DataFrame(dict(zip(tables.LAYERS.names, [*columns, columns[3], columns[3]], strict=True)))
+    values = [*columns, columns[3], [""] * len(rows), columns[3]]
+    return pd.DataFrame(dict(zip(tables.LAYERS.names, values, strict=True)))
 
 
 def residual_table(stages: int, blocks: int) -> pd.DataFrame:
