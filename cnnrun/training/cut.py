@@ -1,0 +1,208 @@
+"""Where a network can be parted into what is frozen and what trains: any network, without knowing its architecture.
+
+The cut is the latest point of the forward before which nothing trains and through which all data pass. What lies before
+it is a function of the samples alone, so that its results, the activations at the cut, can be computed once.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.instancenorm import _InstanceNorm
+
+from cnnrun.training.parts import Cut, Side
+from cnnrun.training.tracing import Call, Place, Trace, trace
+
+MOST_TRIALS = 12
+"""Points that are tried out, from the last backwards; one that all paths pass through is mostly right."""
+CHANCES = ("p", "drop_prob", "drop_rate", "dropout", "attention_dropout")
+"""How modules call the probability with which they drop something."""
+
+
+def find_cut(
+    model: nn.Module, sample: Tensor, ever_trains: Callable[[str], bool] | None = None
+) -> tuple[Cut | None, str]:
+    """The latest cut, tried out on the sample; without one, a sentence of why (empty where nothing is frozen).
+
+    Args:
+        sample: (n, *input_shape) float32 on the model's device, n >= 2; any values.
+        ever_trains: tells of a parameter's name whether it trains in some epoch; None: as it is now.
+    """
+    trains = {
+        parameter
+        for name, parameter in model.named_parameters()
+        if (parameter.requires_grad if ever_trains is None else ever_trains(name))
+    }
+    if all(parameter in trains for parameter in model.parameters()):
+        return None, ""
+    with _modes_kept(model), torch.random.fork_rng(_cuda_devices(sample)):
+        model.train()
+        moody = {name for name, module in model.named_modules() if _changes_with_mode(module)}
+        model.eval()
+        watched = trace(model, sample)
+        hot, why = _first_hot(model, watched.calls, trains, moody)
+        points = list(_points(watched, hot, len(sample)))
+        if not points:
+            return None, _why_not(watched.calls, hot, why)
+        for call, side in points[:MOST_TRIALS]:
+            cut = _cut_at(call, side, watched, tuple(sample.shape))
+            if (found := _tried(cut, model, sample)) is not None:
+                return found, ""
+    return None, f"no part of the network before {why} could be taken apart from the rest"
+
+
+@contextmanager
+def _modes_kept(model: nn.Module) -> Iterator[None]:
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def _cuda_devices(tensor: Tensor) -> list[torch.device]:
+    return [tensor.device] if tensor.is_cuda else []
+
+
+def _changes_with_mode(module: nn.Module) -> bool:
+    """Whether a module that is in train mode now computes otherwise in eval."""
+    if not module.training:
+        return False
+    if isinstance(module, _BatchNorm):
+        return True
+    if isinstance(module, _InstanceNorm):
+        return module.track_running_stats
+    chances = [getattr(module, name, None) for name in CHANCES]
+    return any(isinstance(chance, float) and chance > 0 for chance in chances)
+
+
+def _first_hot(
+    model: nn.Module, calls: Sequence[Call], trains: set[nn.Parameter], moody: set[str]
+) -> tuple[float, str]:
+    """When the first module is called that trains or has a mode, and which it is.
+
+    One that is never called itself is used by the module around it.
+    """
+    began = {"": -1}
+    for call in calls:
+        began.setdefault(call.name, call.began)
+    first: tuple[float, str] = (math.inf, "its end")
+    for name, module in model.named_modules():
+        own = any(parameter in trains for parameter in module.parameters(recurse=False))
+        if own or name in moody:
+            around = name
+            while around not in began:
+                around = around.rpartition(".")[0]
+            reason = "which trains" if own else "which works otherwise while training"
+            first = min(first, (began[around], f"{name or 'the network itself'}, {reason}"))
+    return first
+
+
+def _points(watched: Trace, hot: float, num_samples: int) -> Iterator[tuple[Call, Side]]:
+    """What may be cut at, the latest first; of several names for one tensor the outermost module's output."""
+    weighty = min((call.ended for call in watched.calls if _has_weights(call)), default=math.inf)
+    latest: dict[Place, int] = {}
+    names: dict[Place, tuple[Call, Side]] = {}
+    for place, time, call, side in _ends(watched.calls):
+        if time <= hot and place.shape[:1] == (num_samples,):
+            latest[place] = max(time, latest.get(place, 0))
+            names[place] = min((call, side), names.get(place, (call, side)), key=_rank)
+    for place in sorted(names, key=lambda place: -latest[place]):
+        if latest[place] >= weighty and watched.all_pass(place):
+            yield names[place]
+
+
+def _ends(calls: Sequence[Call]) -> Iterator[tuple[Place, int, Call, Side]]:
+    for call in _called_once(calls):
+        if call.entry:
+            yield call.entry, call.began, call, "input"
+        if call.result:
+            yield call.result, call.ended, call, "output"
+
+
+def _has_weights(call: Call) -> bool:
+    return next(call.module.parameters(recurse=False), None) is not None
+
+
+def _rank(name: tuple[Call, Side]) -> tuple[bool, int]:
+    call, side = name
+    return side == "input", call.name.count(".")
+
+
+def _called_once(calls: Sequence[Call]) -> list[Call]:
+    counts: dict[str, int] = {}
+    for call in calls:
+        counts[call.name] = counts.get(call.name, 0) + 1
+    return [call for call in calls if counts[call.name] == 1]
+
+
+def _why_not(calls: Sequence[Call], hot: float, why: str) -> str:
+    if any(call.ended < hot and _has_weights(call) for call in calls):
+        return f"there is no point before {why}, that all data pass through"
+    return f"nothing is frozen before {why}"
+
+
+def _cut_at(call: Call, side: Side, watched: Trace, shape: tuple[int, ...]) -> Cut:
+    time = call.ended if side == "output" else call.began
+    before = [
+        other
+        for other in _called_once(watched.calls)
+        if other.ended <= time and other is not call and other.result and other.result.shape[:1] == shape[:1]
+    ]
+    names = {other.name for other in before} | {call.name}
+    outermost = [other for other in before if not _inside(other.name, names)]
+    after = {other.name for other in watched.calls if other.began > time}
+    after -= {other.name for other in watched.calls if other.began <= time}
+    return Cut(
+        module=call.name,
+        side=side,
+        input_shape=shape[1:],
+        skipped=tuple((other.name, other.result.shape[1:]) for other in outermost if other.result),
+        unused=tuple(sorted(name for name in after if not _inside(name, after | {call.name}))),
+        foldable=tuple(_foldable(watched, time)),
+    )
+
+
+def _inside(name: str, names: set[str]) -> bool:
+    """Whether a module that contains this one is among the names."""
+    while name:
+        name = name.rpartition(".")[0]
+        if name in names:
+            return True
+    return False
+
+
+def _foldable(watched: Trace, time: int) -> Iterator[tuple[str, str]]:
+    calls = [call for call in _called_once(watched.calls) if call.ended <= time]
+    makers = {
+        call.result: call
+        for call in calls
+        if call.result and isinstance(call.module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear)
+    }
+    for call in calls:
+        if isinstance(call.module, _BatchNorm) and call.entry in makers and watched.uses(call.entry) == 1:
+            yield makers[call.entry].name, call.name
+
+
+def _tried(cut: Cut, model: nn.Module, sample: Tensor) -> Cut | None:
+    """The cut if it changes nothing, in eval and, before it, while training; None if it does, or cannot be computed."""
+    try:
+        with torch.no_grad():
+            activations = cut.head(model)(sample)
+            # What should not be used is no number: it would show.
+            if not torch.equal(cut.tail(model, blank=math.nan)(activations.clone()), model(sample)):
+                return None
+            before, version = activations.clone(), activations._version
+            cut.tail(model)(activations)
+            found = replace(cut, copies=activations._version != version)
+            model.train()
+            return found if torch.equal(cut.head(model)(sample), before) else None
+    except (RuntimeError, AttributeError, TypeError, IndexError, ValueError, KeyError, AssertionError):
+        return None
+    finally:
+        model.eval()
