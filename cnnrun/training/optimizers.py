@@ -1,17 +1,20 @@
 """torch's optimizers as small typed functions, fused wherever that is known to work; a schedule multiplies their lr."""
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from cnnrun.errors import ConfigError
 from cnnrun.values import Probability
+
+Parameters = Iterable[Tensor | dict[str, Any]]
+"""Tensors, or groups of them as torch's optimizers take them, such as `parameter_groups` makes."""
 
 Betas = Annotated[list[Probability], Field(min_length=2, max_length=2)]
 """How slowly the means of the gradient and of its square forget."""
@@ -21,8 +24,23 @@ DECORATED = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
 """Methods of torch's optimizers, beside `step`, that would import the compiler."""
 
 
+def parameter_groups(model: nn.Module, lr_scales: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
+    """The parameters that train, those with the same factor of the learning rate in one group.
+
+    Args:
+        lr_scales: factors by the names of parameters; 1 for the others.
+    Returns:
+        groups with "params" and "lr_scale", that of the largest factor first.
+    """
+    groups: dict[float, list[Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((lr_scales or {}).get(name, 1.0), []).append(parameter)
+    return [{"params": groups[scale], "lr_scale": scale} for scale in sorted(groups, reverse=True)]
+
+
 def sgd(
-    parameters: Iterable[Tensor],
+    parameters: Parameters,
     *,
     lr: PositiveFloat,
     momentum: Probability,
@@ -41,7 +59,7 @@ def sgd(
 
 
 def adam(
-    parameters: Iterable[Tensor], *, lr: PositiveFloat, betas: Betas, eps: PositiveFloat, weight_decay: NonNegativeFloat
+    parameters: Parameters, *, lr: PositiveFloat, betas: Betas, eps: PositiveFloat, weight_decay: NonNegativeFloat
 ) -> Optimizer:
     """Its weight decay is a term of the loss (L2), as in the original; `adamw` decays the weights themselves."""
     parameters = list(parameters)
@@ -50,7 +68,7 @@ def adam(
 
 
 def adamw(
-    parameters: Iterable[Tensor], *, lr: PositiveFloat, betas: Betas, eps: PositiveFloat, weight_decay: NonNegativeFloat
+    parameters: Parameters, *, lr: PositiveFloat, betas: Betas, eps: PositiveFloat, weight_decay: NonNegativeFloat
 ) -> Optimizer:
     parameters = list(parameters)
     beta1, beta2 = betas
@@ -58,7 +76,7 @@ def adamw(
 
 
 def rmsprop(
-    parameters: Iterable[Tensor],
+    parameters: Parameters,
     *,
     lr: PositiveFloat,
     alpha: Probability,
@@ -80,6 +98,7 @@ def eager(kind: type[Optimizer]) -> Callable[..., Optimizer]:
     return type(kind.__name__, (kind,), methods | {"step": torch.no_grad()(inspect.unwrap(kind.step))})
 
 
-def _can_fuse(parameters: list[Tensor]) -> bool:
+def _can_fuse(parameters: list[Tensor | dict[str, Any]]) -> bool:
     """Whether one kernel can update all parameters; elsewhere torch loops over them."""
-    return all(p.device.type in ("cpu", "cuda") and torch.is_floating_point(p) for p in parameters)
+    tensors = (tensor for part in parameters for tensor in (part["params"] if isinstance(part, dict) else [part]))
+    return all(tensor.device.type in ("cpu", "cuda") and torch.is_floating_point(tensor) for tensor in tensors)

@@ -61,7 +61,7 @@ class State:
         self.loss_sum = torch.zeros((), dtype=exact, device=compute.device)
         self.correct = torch.zeros((), dtype=torch.int64, device=compute.device)
         for group in optimizer.param_groups:
-            group["initial_lr"] = group["lr"]
+            group["initial_lr"] = group["lr"] * group.get("lr_scale", 1.0)
 
     @property
     def judged(self) -> nn.Module:

@@ -8,7 +8,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from cnnrun.errors import ConfigError
-from cnnrun.training.optimizers import Betas, adam, adamw, rmsprop, sgd
+from cnnrun.training.optimizers import Betas, adam, adamw, parameter_groups, rmsprop, sgd
 
 START = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)
 
@@ -138,3 +138,23 @@ sys.exit("torch._dynamo" in sys.modules)
 
 def test_training_does_not_import_the_compiler():
     subprocess.run([sys.executable, "-c", TRAINS], check=True, timeout=60)
+
+
+def test_parameters_of_one_factor_are_one_group_the_head_first():
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
+    model[0].bias.requires_grad_(False)
+    groups = parameter_groups(model, {"0.weight": 0.25, "1.weight": 0.5, "1.bias": 0.5})
+    scales = [(group["lr_scale"], [id(parameter) for parameter in group["params"]]) for group in groups]
+    assert scales == [
+        (1.0, [id(model[2].weight), id(model[2].bias)]),
+        (0.5, [id(model[1].weight), id(model[1].bias)]),
+        (0.25, [id(model[0].weight)]),
+    ]
+    plain = parameter_groups(model)
+    trains = [id(parameter) for parameter in model.parameters() if parameter.requires_grad]
+    assert [[id(parameter) for parameter in group["params"]] for group in plain] == [trains]
+
+
+@pytest.mark.parametrize("build", BUILDS, ids=["sgd", "adam", "adamw"])
+def test_groups_are_updated_by_one_kernel_too(build):
+    assert build(parameter_groups(torch.nn.Linear(3, 2), {"bias": 0.5})).defaults["fused"]
