@@ -35,6 +35,8 @@ LINE = 1.35 * TEXT_SIZE / POINTS_PER_INCH
 """Inches from one line of text to the next."""
 TALLEST = 1.25
 """Inches of the largest feature map; the thickest block is as wide as half the pitch."""
+PALE = 0.4
+"""Of the strength of other blocks, where nothing in a block trains."""
 KINDS = {"input": GREEN, "convolution": BLUE, "dense": ORANGE, "without weights": GREY}
 
 
@@ -49,6 +51,10 @@ class Block:
     trainable: int
     multiply_adds: int
     kind: str
+
+    @property
+    def is_frozen(self) -> bool:
+        return self.parameters > 0 and not self.trainable
 
 
 def architecture(layers: pd.DataFrame, input_shape: Shape, title: str) -> Figure:
@@ -143,8 +149,10 @@ def _draw(axes: Axes, block: Block, left: float, top: float, largest: tuple[floa
     front = [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
     lid = [front[3], front[2], (x + width + slant, y + height + slant), (x + slant, y + height + slant)]
     side = [front[1], (x + width + slant, y + slant), lid[2], front[2]]
+    strength = PALE if block.is_frozen else 1.0
     for corners, alpha in ((front, 0.75), (lid, 0.45), (side, 0.95)):
-        axes.add_patch(Polygon(corners, facecolor=KINDS[block.kind], alpha=alpha, edgecolor="white", linewidth=0.8))
+        color = KINDS[block.kind]
+        axes.add_patch(Polygon(corners, facecolor=color, alpha=strength * alpha, edgecolor="white", linewidth=0.8))
     axes.text(
         left + 0.05, top - 1.35 * TALLEST, _describe(block), fontsize=TEXT_SIZE, va="top", linespacing=1.15, color="0.1"
     )
@@ -154,10 +162,15 @@ def _describe(block: Block) -> str:
     room = 0.97 * PITCH
     lines = [block.name.removeprefix("features."), "×".join(map(str, block.shape))]
     if block.parameters:
-        frozen = "" if block.trainable else ", frozen"
-        lines.append(f"{short_count(block.parameters)} parameters{frozen}")
+        lines.append(_parameters_text(block))
     lines += textwrap.wrap(block.layers, characters_across(room, TEXT_SIZE), max_lines=3, placeholder=" …")
     return escape("\n".join(clip_to_width(line, room, TEXT_SIZE) for line in lines))
+
+
+def _parameters_text(block: Block) -> str:
+    if 0 < block.trainable < block.parameters:
+        return f"{short_count(block.trainable)} of {short_count(block.parameters)} train"
+    return f"{short_count(block.parameters)} parameters{'' if block.trainable else ', frozen'}"
 
 
 def _draw_arrow(axes: Axes, x: float, top: float) -> None:
@@ -170,4 +183,5 @@ def _add_legend(figure: Figure, blocks: Sequence[Block]) -> None:
     kinds = [kind for kind in KINDS if any(block.kind == kind for block in blocks)]
     handles = [Patch(facecolor=KINDS[kind], alpha=0.75, label=kind) for kind in kinds]
     note = "height: size of the feature map, thickness: channels (log scales)"
+    note += "; pale: frozen" if any(block.is_frozen for block in blocks) else ""
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, title=note, fontsize=9)

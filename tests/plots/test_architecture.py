@@ -68,6 +68,24 @@ def test_frozen_blocks_say_so() -> None:
     lines = captions(table)
     assert lines[1][2] == "464 parameters, frozen"
     assert "frozen" not in lines[2][2]
+    table.loc[table["name"] == "features.stem.bn", "trainable"] = 32
+    assert captions(table)[1][2] == "32 of 464 train"
+
+
+def test_frozen_blocks_are_pale_and_the_legend_says_so() -> None:
+    table = residual_table(1, 1)
+    assert not notes_and_strengths(table)[0].endswith("frozen")
+    table.loc[table["name"].str.startswith("features.stem"), "trainable"] = 0
+    note, (picture, stem, block, *_) = notes_and_strengths(table)
+    assert note.endswith("; pale: frozen")
+    assert stem < picture == block
+
+
+def notes_and_strengths(table: pd.DataFrame) -> tuple[str, list[float]]:
+    """What the legend says, and how strong the front of each block is."""
+    figure = architecture(table, (3, 32, 32), "net")
+    faces = [patch for patch in figure.axes[0].patches if isinstance(patch, Polygon)]
+    return figure.legends[0].get_title().get_text(), [float(face.get_alpha() or 1) for face in faces[::FACES]]
 
 
 def test_the_title_counts_the_whole_network() -> None:
