@@ -29,13 +29,15 @@ OWNERS = {
     "omegaconf": {"config", "sweeps"},
     "rich": {"console"},
     "matplotlib": {"plots"},
-    "safetensors": {"training"},
+    "safetensors": {"training", "models"},
     "filelock": {"run", "caches"},
     "sklearn": {"data"},
     "torchvision": {"data", "models"},
+    "timm": {"models"},
+    "huggingface_hub": {"models"},
 }
 """Who may import a third-party package; the others take what the owner makes of it."""
-HEAVY = {"torch", "torchvision", "pandas", "sklearn", "matplotlib"}
+HEAVY = {"torch", "torchvision", "timm", "pandas", "sklearn", "matplotlib"}
 LIGHT = ["cli", "usage", "completion", "config", "sweeps", "settings", "run", "console", "errors", "tables", "values"]
 """Modules that --help, --cfg or a sweep's parent may import: nothing heavy at their top."""
 FILES = sorted(PACKAGE.rglob("*.py"))
