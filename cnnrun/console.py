@@ -132,22 +132,25 @@ class Display:
 
 
 @contextmanager
-def downloads() -> Iterator[Callable[[int, int | None, str], None]]:
-    """Gives `report(bytes done, bytes in all or None, file name)`: a bar on a terminal, else a line now and then."""
+def downloads() -> Iterator[Callable[..., None]]:
+    """Gives `report(bytes done, bytes in all or None, file name)`: a bar on a terminal, else a line now and then.
+
+    With a unit behind them, the numbers are of that, and the name says what is done: 70 of 100 pictures, reading.
+    """
     bar = _Bar() if _is_terminal(sys.stderr) else None
     told: dict[str, float] = {}
 
-    def report(done: int, total: int | None, what: str) -> None:
+    def report(done: int, total: int | None, what: str, unit: str = "") -> None:
         now = time.monotonic()
         pause = SECONDS_BETWEEN_DRAWINGS if bar else SECONDS_BETWEEN_LINES
         if what in told and now - told[what] < pause and done != total:
             return
         told[what] = now
-        size = f"{done / 1e6:,.1f} MB" if total is None else f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB"
+        size = _progress(done, total, unit)
         if bar:
             bar.draw(what, done / total if total else 0.0, size, "")
         else:
-            tell(f"downloading {what}: {size}")
+            tell(f"{what if unit else f'downloading {what}'}{size and f': {size}'}")
 
     if bar:
         bar.start()
@@ -156,6 +159,15 @@ def downloads() -> Iterator[Callable[[int, int | None, str], None]]:
     finally:
         if bar:
             bar.stop()
+
+
+def _progress(done: int, total: int | None, unit: str) -> str:
+    """Empty where nothing is done of what nobody has counted."""
+    if not unit:
+        return f"{done / 1e6:,.1f} MB" if total is None else f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB"
+    if total is None:
+        return f"{done:,} {unit}" if done else ""
+    return f"{done:,} of {total:,} {unit}"
 
 
 def results(rows: Sequence[Mapping[str, Any]], folder: object, unit: str = "") -> None:

@@ -223,6 +223,18 @@ def test_downloads_tell_begin_and_end_in_a_pipe(capsys: pytest.CaptureFixture[st
     ]
 
 
+def test_other_things_than_bytes_are_counted_in_their_unit(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.downloads() as report:
+        report(0, None, "waiting for another process", "pictures")
+        for done in (0, 700, 1200):
+            report(done, 1200, "reading", "pictures")
+    assert capsys.readouterr().err.splitlines() == [
+        "waiting for another process",
+        "reading: 0 of 1,200 pictures",
+        "reading: 1,200 of 1,200 pictures",
+    ]
+
+
 def test_downloads_draw_a_bar_on_a_terminal() -> None:
     script = "from cnnrun import console\nwith console.downloads() as report: report(10**6, 10**7, 'images.gz')"
     seen = run_on_terminal(script)
