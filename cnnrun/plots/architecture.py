@@ -100,12 +100,15 @@ def _input_block(shape: Shape) -> Block:
 
 
 def _merge(layers: pd.DataFrame) -> list[Block]:
-    """The layers grouped by the block they belong to; by the stage where there are too many blocks."""
+    """The layers grouped by the block they belong to; by the stage where there are too many blocks.
+
+    An identity of its own is no block, such as what stands in the place of a pretrained network's classifier.
+    """
     blocks: list[Block] = []
     for depth in (3, 2):
         records = layers.to_dict("records")
         groups = groupby(records, key=lambda row: _block_name(str(row["name"]), depth))
-        blocks = [_block(name, list(rows)) for name, rows in groups]
+        blocks = [block for name, rows in groups if (block := _block(name, list(rows))).layers != "Identity"]
         if len(blocks) < MOST_BLOCKS:
             break
     return blocks

@@ -62,6 +62,11 @@ def test_a_network_of_many_blocks_is_drawn_by_stages() -> None:
     assert names == ["input", "stem", "stage1", "stage2", "stage3", "flatten", "head"]
 
 
+def test_what_only_holds_the_place_of_a_classifier_is_not_drawn() -> None:
+    rows = [("features.a", "Conv2d", "16x8x8", 9), ("features.fc", "Identity", "16", 0), ("head", "Linear", "2", 34)]
+    assert [lines[0] for lines in captions(layer_table(rows))] == ["input", "a", "head"]
+
+
 def test_frozen_blocks_say_so() -> None:
     table = residual_table(1, 1)
     table.loc[table["name"].str.startswith("features.stem"), "trainable"] = 0
