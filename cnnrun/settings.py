@@ -34,6 +34,7 @@ class TrainSettings:
     epochs: PositiveInt
     max_seconds: PositiveFloat | None
     batch_size: PositiveInt
+    sampler: Literal["uniform", "balanced"]
     patience: PositiveInt | None
     min_delta: NonNegativeFloat
     grad_clip: PositiveFloat | None

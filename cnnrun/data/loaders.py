@@ -3,12 +3,15 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from cnnrun.data.augment import Augment
+from cnnrun.data.sampling import balanced_order
 from cnnrun.data.splits import BatchPreparation, Split
+from cnnrun.errors import ConfigError
 from cnnrun.seeds import generator_of, seed_of
 
 
@@ -33,6 +36,12 @@ class ResidentLoader:
     the batch before it, because batch normalisation cannot train on one. A rank gets its contiguous share of each
     batch: shares differ by at most one sample, so one may be empty. Augmentation follows (seed, epoch, sample), mixing
     (seed, epoch, step, rank); neither follows what was loaded before, so an epoch may start at any step.
+
+    With sampler="balanced" an epoch draws every class equally often, so that some samples come several times and others
+    not at all; augmentation then follows (seed, epoch, draw).
+
+    Raises:
+        ConfigError: if a balanced sampler is asked for targets that are no classes.
     """
 
     def __init__(
@@ -43,6 +52,7 @@ class ResidentLoader:
         batch_size: int,
         seed: int = 0,
         shuffle: bool = False,
+        sampler: Literal["uniform", "balanced"] = "uniform",
         augment: Augment | None = None,
         channels_last: bool = False,
         rank: int = 0,
@@ -55,6 +65,11 @@ class ResidentLoader:
         self.batch_size = batch_size
         self.seed = seed
         self.shuffle = shuffle
+        self._classes = split.targets.cpu() if sampler == "balanced" else None
+        if self._classes is not None and self._classes.is_floating_point():
+            raise ConfigError(
+                "sampler=balanced: it draws every class equally often, and a series has none; take sampler=uniform"
+            )
         self.augment = None if augment is None or augment.is_identity else augment
         self.channels_last = channels_last and split.inputs.dim() == 4
         self.rank = rank
@@ -100,6 +115,8 @@ class ResidentLoader:
         return min(max(1, total // self.world_size) for total in totals)
 
     def _order(self, epoch: int) -> Tensor:
+        if self._classes is not None:
+            return balanced_order(self._classes, generator_of("balanced", self.seed, epoch))
         if self.shuffle:
             return torch.randperm(self.num_samples, generator=generator_of("order", self.seed, epoch))
         return torch.arange(self.num_samples)
@@ -109,7 +126,7 @@ class ResidentLoader:
         which = indices if self.shuffle else share
         inputs, targets = self.split.take(which), self.targets[which]
         if self.augment is not None and draws is not None:
-            draws = draws.index_select(0, indices)
+            draws = draws.index_select(0, indices) if self._classes is None else draws[share]
             inputs = self.augment.transform(inputs, draws)
         inputs = self.preprocessing.apply(inputs)
         if self.augment is not None and draws is not None:
