@@ -21,6 +21,7 @@ from cnnrun.tasks.task import Task
 from cnnrun.training import checkpoints, distributed
 from cnnrun.training.device import Compute, place, resolve_precision
 from cnnrun.training.fit import Fit, Plan
+from cnnrun.training.optimizers import parameter_groups
 from cnnrun.training.state import State
 from cnnrun.values import InputSpec, Shape
 
@@ -241,8 +242,9 @@ def prepare_training(config: dict[str, Any], experiment: Experiment) -> Fit:
         data.train, batch_size=config["batch_size"], seed=config["seed"], shuffle=True, augment=augment
     )
     _require_samples(train, experiment)
-    parameters = [parameter for parameter in experiment.model.parameters() if parameter.requires_grad]
-    optimizer = configs.build("optimizer", config["optimizer"], parameters=parameters)
+    scales: dict[str, float] = getattr(experiment.model, "lr_scales", dict)()
+    groups = parameter_groups(experiment.model, scales)
+    optimizer = configs.build("optimizer", config["optimizer"], parameters=groups)
     schedule = configs.build(
         "scheduler", config["scheduler"], total_steps=config["epochs"] * train.steps, steps_per_epoch=train.steps
     )
@@ -271,7 +273,7 @@ def _require_samples(train: ResidentLoader, experiment: Experiment) -> None:
     if train.smallest_share > 1 or synchronised:
         return
     for row in experiment.layers:
-        if row["type"].startswith("BatchNorm") and _cells(row["output_shape"].partition("x")[2] or "1") == 1:
+        if row["batch_norm"] == "train" and _cells(row["output_shape"].partition("x")[2] or "1") == 1:
             raise ConfigError(
                 f"batch_size={train.batch_size}: where a process trains on one sample, {row['name']} has one value a "
                 "channel and cannot normalise it; take a larger batch_size or dataset.image_size, or fewer poolings"
