@@ -41,7 +41,7 @@ def find_cut(
         return None, ""
     with _modes_kept(model), torch.random.fork_rng(_cuda_devices(sample)):
         model.train()
-        moody = {name for name, module in model.named_modules() if _changes_with_mode(module)}
+        moody = {name for name, module in model.named_modules() if _is_moody(module)}
         model.eval()
         watched = trace(model, sample)
         hot, why = _first_hot(model, watched.calls, trains, moody)
@@ -69,12 +69,12 @@ def _cuda_devices(tensor: Tensor) -> list[torch.device]:
     return [tensor.device] if tensor.is_cuda else []
 
 
-def _changes_with_mode(module: nn.Module) -> bool:
-    """Whether a module that is in train mode now computes otherwise in eval."""
+def _is_moody(module: nn.Module) -> bool:
+    """Whether a module computes a sample otherwise in eval, or in the company of others."""
+    if isinstance(module, _BatchNorm):
+        return module.training or module.running_mean is None
     if not module.training:
         return False
-    if isinstance(module, _BatchNorm):
-        return True
     if isinstance(module, _InstanceNorm):
         return module.track_running_stats
     chances = [getattr(module, name, None) for name in CHANCES]
@@ -98,7 +98,7 @@ def _first_hot(
             around = name
             while around not in began:
                 around = around.rpartition(".")[0]
-            reason = "which trains" if own else "which works otherwise while training"
+            reason = "which trains" if own else "which works otherwise from batch to batch"
             first = min(first, (began[around], f"{name or 'the network itself'}, {reason}"))
     return first
 

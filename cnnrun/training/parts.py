@@ -39,6 +39,11 @@ class Cut:
     def place(self) -> str:
         return f"{'after' if self.side == 'output' else 'before'} {self.module}"
 
+    @property
+    def extent(self) -> str:
+        """What is before it, in words."""
+        return f"{'up to' if self.side == 'output' else 'before'} {self.module}"
+
     def head(self, model: nn.Module) -> nn.Module:
         """What is before the cut, in the mode that it is in, as a view: (n, *input_shape) -> activations."""
         point = model.get_submodule(self.module)
@@ -46,6 +51,12 @@ class Cut:
         gone: dict[str, nn.Module] = dict.fromkeys(self.unused, nn.Identity())
         view, _ = _with_replaced(model, gone | {self.module: stop})
         return _Head(view)
+
+    def name_in_head(self, name: str) -> str:
+        """Where the head, which wraps the module that it ends with, has a module of the model."""
+        if self.side == "input" or not f"{name}.".startswith(f"{self.module}."):
+            return f"view.{name}"
+        return f"view.{self.module}.module{name.removeprefix(self.module)}"
 
     def tail(self, model: nn.Module, blank: float = 0.0) -> "Tail":
         """What is after the cut, as a view of the model: it shares parameters, buffers, and the modules themselves.
