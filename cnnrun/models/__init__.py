@@ -3,6 +3,7 @@
 MODELS = {
     "mlp": "cnnrun.models.mlp:MLP",
     "cnn": "cnnrun.models.cnn:CNN",
+    "backbone": "cnnrun.models.backbone:Backbone",
     "resnet": "cnnrun.models.resnet:ResNet",
     "energy_reference": "cnnrun.models.energy_reference:EnergyReference",
     "temporal": "cnnrun.models.temporal:Temporal",
