@@ -25,8 +25,6 @@ CONF = Path(__file__).parents[1] / "conf"
 OPTIONS = [(group, file.stem) for group in GROUPS for file in sorted((CONF / group).glob("*.yaml"))]
 PLAIN = {"model": "mlp", "task": "classification", "optimizer": "adam", "scheduler": "constant", "augment": "none"}
 OF_SERIES = ["cnn1d", "energy_reference", "temporal", "forecasting"]
-FROM_ELSEWHERE = ["backbone"]
-"""Starts with weights that are not at hand; tests/models/test_backbone.py trains it."""
 IMAGE_SIZES = {
     "mnist": ["reference_001_cnn", "reference_002_convnet", "reference_002_dnn", "reference_002_resnet"],
     "cifar": ["reference_003_four_blocks", "reference_003_widening"],
@@ -58,7 +56,7 @@ def is_of_series(experiment):
 
 
 def is_trainable(group, option):
-    return group in PLAIN and option not in [*OF_SERIES, *FROM_ELSEWHERE]
+    return group in PLAIN and option not in OF_SERIES
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)

@@ -204,9 +204,11 @@ def test_folded_batch_norm_is_known_from_a_checkpoint_too(saved: Callable[..., P
     model = built(weights=str(path), trainable="conv5")
     train_a_step(model)
     resumed = built(weights=str(path), trainable="conv5", load_weights=False)
+    freezing = resumed.freezing
     resumed.load_state_dict(model.state_dict())
     resumed.train()
     assert not resumed.features.conv5[1].training
+    assert resumed.freezing is freezing
 
 
 @pytest.mark.parametrize(
