@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -15,7 +16,8 @@ from cnnrun.seeds import seed_of
 from cnnrun.tasks.task import CountsCorrect, Task
 from cnnrun.training import distributed
 from cnnrun.training.device import Compute, memory_permitting, seed_dropout
-from cnnrun.training.records import Epoch, Step, Stopped
+from cnnrun.training.parted import Feed, Loader, Parted
+from cnnrun.training.records import Epoch, Filled, Filling, Step, Stopped
 from cnnrun.training.state import State
 
 SHOW_EVERY = 0.25
@@ -59,6 +61,7 @@ class Fit:
         val: ResidentLoader,
         compute: Compute,
         plan: Plan,
+        parted: Parted | None = None,
     ) -> None:
         self.state = state
         self.task = task
@@ -67,14 +70,25 @@ class Fit:
         self.val = val
         self.compute = compute
         self.plan = plan
-        forward = distributed.wrap(state.model, compute.device)
-        self._forward = compiled(forward) if compute.compile else forward
+        self.parted = parted
+        # What is before the cut is computed by the feeds; only what is after it is called here.
+        self._net = parted.tail(state.model) if parted else state.model
+        self._judged = (parted.tail(state.judged) if parted else state.judged) if state.average else self._net
+        self._train: Loader | Feed = parted.feed(train) if parted else train
+        self._val: Loader | Feed = parted.feed(val) if parted else val
+        self._freezing = getattr(state.model, "freezing", None)
+        self._wrap()
         self._wanted = Wish.GO_ON
         self._trainable = [parameter for parameter in state.model.parameters() if parameter.requires_grad]
 
-    def run(self, should_stop: Callable[[], bool]) -> Iterator[Step | Epoch | Stopped]:
+    def _wrap(self) -> None:
+        forward = distributed.wrap(self._net, self.compute.device)
+        self._forward = compiled(forward) if self.compute.compile else forward
+
+    def run(self, should_stop: Callable[[], bool]) -> Iterator[Filling | Filled | Step | Epoch | Stopped]:
         """Train to the end of the plan from wherever the state stands.
 
+        Where a frozen part of the model is parted off, Filling comes first, a few times a second, and one Filled.
         Yields a Step a few times a second, an Epoch after each epoch, and one Stopped, as its last, once `should_stop`
         is true. At each of them the state may be saved.
 
@@ -82,6 +96,14 @@ class Fit:
             Diverged: if a loss is NaN or infinite.
             CnnrunError: if the memory is not enough for a step.
         """
+        if self.parted and not self.reason_to_end():
+            with closing(self._fill(self.parted)) as filling:
+                for report in filling:
+                    yield report
+                    # Of several processes one alone may not leave: the others would wait for it.
+                    if distributed.world_size() == 1 and should_stop():
+                        yield Stopped(self.state.progress.epoch + 1, self.state.progress.step)
+                        return
         while not self.reason_to_end():
             for record in self._steps(should_stop):
                 yield record
@@ -89,12 +111,34 @@ class Fit:
                     return
             yield self._end_epoch()
 
+    def _fill(self, parted: Parted) -> Generator[Filling | Filled, None, None]:
+        """Compute the activations that are kept; the time counts as training."""
+        began = shown = time.perf_counter()
+        for feed in (self._train, self._val):
+            assert isinstance(feed, Feed)
+            for record in feed.fill():
+                now = time.perf_counter()
+                if now - shown > SHOW_EVERY:
+                    shown = now
+                    yield record
+        self.state.progress.seconds += time.perf_counter() - began
+        yield parted.filled([self.train, self.val])
+
+    def _begin_epoch(self) -> None:
+        """Bring every module into the mode that it trains in, and freeze what waits for a later epoch."""
+        if self._freezing is not None:
+            waited = self._freezing.waits
+            self._freezing.begin_epoch(self.state.model, self.state.progress.epoch)
+            if waited != self._freezing.waits and distributed.world_size() > 1:
+                self._wrap()  # it notes which parameters have gradients
+        self._net.train()
+
     def _steps(self, should_stop: Callable[[], bool]) -> Iterator[Step | Stopped]:
         progress, state = self.state.progress, self.state
-        state.model.train()
+        self._begin_epoch()
         began, before = time.perf_counter(), progress.epoch_seconds
         shown = began
-        for batch in self.train.batches(progress.epoch, progress.step):
+        for batch in self._train.batches(progress.epoch, progress.step):
             with memory_permitting(self.compute.device):
                 self._update(batch)
             now = time.perf_counter()
@@ -211,7 +255,7 @@ class Fit:
 
     def _validate(self) -> dict[str, float]:
         distributed.share_buffers(self.state.judged)
-        outputs = predict(self.state.judged, self.val, self.compute)
+        outputs = predict(self._judged, self._val, self.compute)
         broken = outputs[~torch.isfinite(outputs)]
         if len(broken):
             raise self._diverged("an output on val", broken[0].item())
@@ -283,7 +327,7 @@ def compiled(forward: nn.Module) -> Callable[[Tensor], Tensor]:
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, loader: ResidentLoader, compute: Compute) -> Tensor:
+def predict(model: nn.Module, loader: Loader, compute: Compute) -> Tensor:
     """The outputs of the model, in eval mode, for every sample of the loader's split, in the split's order.
 
     Returns:

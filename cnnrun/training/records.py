@@ -1,6 +1,7 @@
 """What `fit` yields: a Step now and then for a display, an Epoch at the end of each epoch for the record."""
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,23 @@ class Step:
     steps: int
     loss: float
     samples_per_second: float
+
+
+@dataclass(frozen=True)
+class Filling:
+    """How far the activations of a split are computed, before the first step; a few times a second."""
+
+    split: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What is done with the frozen layers: a sentence, and plain values for run.json. Before the first step."""
+
+    sentence: str
+    facts: dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,151 @@
+"""Activations that were computed once, in the user's cache: shared by the jobs of a sweep, by resumed runs, by eval.
+
+An entry is a folder with one file, named by a key that stands for everything its values depend on. It is written to
+another name first, and by one process at a time; the others wait for it and read it.
+"""
+
+import math
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Generator, Iterable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from cnnrun import caches
+from cnnrun.files import remove_leftovers
+
+KIND = "prefix"
+FILE = "activations"
+IN_MEMORY = 2 * 10**9
+"""Bytes that are held in memory, if that is no more than a quarter of what is free; more is mapped from the file."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which activations: by their key, (V, N, ...) with V views of N samples, as they lie in memory."""
+
+    key: str
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def entry(self) -> Path:
+        return caches.folder(KIND) / self.key
+
+
+def obtain(
+    wanted: Wanted, compute: Callable[[], Iterable[Tensor]], device: torch.device
+) -> Generator[int, None, Tensor | None]:
+    """Read the activations, or compute and keep them; yields how many samples are done.
+
+    A cache that cannot be written is done without. None if they are too large for the memory then.
+
+    Args:
+        compute: gives them in order, pieces (n, ...) of all samples of the first view, then of the next.
+        device: where they are used.
+    """
+    with ExitStack() as stack:
+        file: Path | None = wanted.entry / FILE
+        try:
+            stack.enter_context(caches.locked(wanted.entry, lambda: None))
+        except OSError:
+            file = None
+        if file and (found := _read(file, wanted)) is not None:
+            return _on(device, found)
+        if wanted.nbytes <= _free(device):
+            activations = yield from _in_memory(wanted, compute(), device)
+            if file:
+                _write(file, [activations])
+        elif file and _has_room(file, wanted):
+            if not (yield from _streamed(file, compute())):
+                return None
+            mapped = _read(file, wanted)
+            assert mapped is not None, "it was just written"
+            activations = mapped
+        else:
+            return None
+    caches.trim(KIND)
+    return activations
+
+
+def _read(file: Path, wanted: Wanted) -> Tensor | None:
+    """Mapped, and private: whoever changes a value changes their own copy."""
+    with suppress(OSError, RuntimeError), torch.inference_mode(False):
+        if file.stat().st_size == wanted.nbytes:
+            size = math.prod(wanted.shape)
+            return torch.from_file(str(file), shared=False, size=size, dtype=wanted.dtype).view(wanted.shape)
+    return None
+
+
+def _on(device: torch.device, activations: Tensor) -> Tensor:
+    """On the device, where they fit; else where they are."""
+    return activations.to(device) if activations.nbytes <= _free(device) else activations
+
+
+def _free(device: torch.device) -> int:
+    """Bytes that activations may take."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] // 2
+    return min(IN_MEMORY, caches.free_memory() // 4)
+
+
+def _has_room(file: Path, wanted: Wanted) -> bool:
+    with suppress(OSError):
+        return shutil.disk_usage(file.parent.parent).free > 1.1 * wanted.nbytes
+    return False
+
+
+def _in_memory(wanted: Wanted, pieces: Iterable[Tensor], device: torch.device) -> Generator[int, None, Tensor]:
+    with torch.inference_mode(False):  # training uses it, too
+        activations = torch.empty(wanted.shape, dtype=wanted.dtype, device=device)
+    rows, done = activations.flatten(0, 1), 0
+    for piece in pieces:
+        rows[done : done + len(piece)] = piece
+        done += len(piece)
+        yield done
+    return activations
+
+
+def _write(file: Path, pieces: Iterable[Tensor]) -> None:
+    """Without complaint where it cannot be: the activations are in memory."""
+    with suppress(OSError):
+        for _ in _writing(file, pieces):
+            pass
+
+
+def _streamed(file: Path, pieces: Iterable[Tensor]) -> Generator[int, None, bool]:
+    """Whether all could be written."""
+    done = 0
+    try:
+        for count in _writing(file, pieces):
+            done += count
+            yield done
+    except OSError:
+        return False
+    return True
+
+
+def _writing(file: Path, pieces: Iterable[Tensor]) -> Generator[int, None, None]:
+    """Write to another name, flush, rename; yields the length of each piece."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(file.parent)  # of a process that was killed: this one holds the lock
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "wb") as stream:
+            for piece in pieces:
+                stream.write(piece.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+                yield len(piece)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
