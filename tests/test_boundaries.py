@@ -29,6 +29,7 @@ OWNERS = {
     "omegaconf": {"config", "sweeps"},
     "rich": {"console"},
     "matplotlib": {"plots"},
+    "PIL": {"data", "photos", "plots"},
     "safetensors": {"training", "models"},
     "filelock": {"run", "caches"},
     "sklearn": {"data"},
