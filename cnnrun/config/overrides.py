@@ -11,7 +11,7 @@ PATHS = (
     *("run", "runs", "resume", "root", "csv", "inputs", "labels", "truth", "judges"),
     *("model.weights", "model.trainable"),
 )
-PATH_ENDINGS = (".root", ".csv")
+PATH_ENDINGS = (".root", ".csv", ".manifest")
 RUN_FOLDER, SWEEP_FOLDER = "hydra.run.dir", "hydra.sweep.dir"
 OPTIONAL = "experiment"
 """The one group that need not be chosen."""

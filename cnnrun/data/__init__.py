@@ -2,6 +2,7 @@
 
 DATASETS = {
     "digits": "cnnrun.data.digits:digits",
+    "image_folder": "cnnrun.data.image_folder:image_folder",
     "series": "cnnrun.data.forecasting:series",
     "torchvision": "cnnrun.data.torchvision_images:torchvision_images",
 }

@@ -1,0 +1,360 @@
+"""A folder of pictures as a data set. Run: pytest tests/data/test_image_folder.py"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from cnnrun import caches
+from cnnrun.cli import main
+from cnnrun.data.image_folder import FolderData, geometry_for, image_folder
+from cnnrun.data.preprocessing import Preprocessing
+from cnnrun.errors import ConfigError, DataError
+from cnnrun.run import Run
+from cnnrun.tables import BROKEN, CLASSES
+from cnnrun.values import InputSpec
+
+CONF = Path(__file__).parents[2] / "conf" / "dataset" / "image_folder.yaml"
+DEFAULTS: dict[str, Any] = yaml.safe_load(CONF.read_text())
+del DEFAULTS["name"]
+SPEC = InputSpec(24, 32, "bicubic", (0.5, 0.4, 0.3), (0.2, 0.25, 0.3))
+COLOURS = {"blue": (20, 40, 220), "green": (30, 200, 60), "red": (210, 30, 20)}
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNNRUN_CACHE", str(tmp_path / "cache"))
+
+
+def write(path: Path, number: int, colour: tuple[int, int, int], size: tuple[int, int] = (12, 8)) -> None:
+    """A PNG of one colour, but for its first pixel, which makes each picture another."""
+    pixels = np.full((size[1], size[0], 3), colour, np.uint8)
+    pixels[0, 0] = (number % 256, number // 256, 7)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """10 blue, 20 green and 30 red pictures of 12x8."""
+    root = tmp_path / "photos"
+    for more, (name, colour) in enumerate(COLOURS.items(), start=1):
+        for number in range(10 * more):
+            write(root / name / f"{number:02}.png", 100 * more + number, colour)
+    return root
+
+
+def data_of(root: Path, spec: InputSpec | None = None, **settings: Any) -> FolderData:
+    knobs = {"root": str(root), "image_size": 8, "fit": "squash"} if spec is None else {"root": str(root)}
+    return image_folder(lambda *_: None, spec, **(DEFAULTS | knobs | settings))
+
+
+def test_every_picture_is_in_one_split_with_its_own_pixels_and_class(photos: Path) -> None:
+    data = data_of(photos, fit="crop")
+    ids = []
+    for split in (data.train, data.val, data.test):
+        for image, target, name in zip(split.take(slice(None)), split.targets, split.ids, strict=True):
+            ids.append(name)
+            pixels = np.asarray(Image.open(photos / name))[:, 2:10]
+            assert name.split("/")[0] == data.class_names[target]
+            np.testing.assert_array_equal(image.numpy(), pixels.transpose(2, 0, 1))
+    assert sorted(ids) == sorted(path.relative_to(photos).as_posix() for path in photos.rglob("*.png"))
+    assert [torch.bincount(split.targets).tolist() for split in (data.test, data.val)] == [[2, 4, 6], [1, 2, 2]]
+    assert data.class_names == ("blue", "green", "red")
+    assert data.input_shape == (3, 8, 8)
+
+
+def test_preprocessing_is_fitted_on_train_alone_and_knows_the_geometry(photos: Path) -> None:
+    data = data_of(photos)
+    pixels = data.train.take(slice(None)).double()
+    expected = pixels.std((0, 2, 3), correction=0)
+    np.testing.assert_allclose(data.preprocessing.scale, (1 / expected).tolist(), rtol=1e-12)
+    assert data.preprocessing.geometry == data.pictures.geometry
+    assert Preprocessing.from_dict(json.loads(json.dumps(data.stored()))) == data.preprocessing
+
+
+def test_what_is_not_chosen_is_as_the_weights_want_it(photos: Path) -> None:
+    data = data_of(photos, SPEC)
+    geometry = data.preprocessing.geometry
+    assert geometry is not None
+    assert (geometry.size, geometry.resize, geometry.interpolation, geometry.fit) == ((24, 24), 32, "bicubic", "crop")
+    np.testing.assert_allclose(data.preprocessing.scale, [1 / (255 * std) for std in SPEC.std])
+    assert data.preprocessing.normalize == "weights"
+    chosen = data_of(photos, SPEC, image_size=12, interpolation="bilinear", normalize="unit").preprocessing
+    assert chosen.geometry is not None
+    assert (chosen.geometry.size, chosen.geometry.resize) == ((12, 12), 16), "the weights' ratio"
+    assert (chosen.geometry.interpolation, chosen.normalize) == ("bilinear", "unit")
+    plain = geometry_for(None, None, None, "crop", None, "rgb", draft=False)
+    assert (plain.size, plain.resize, plain.interpolation) == ((64, 64), 64, "bilinear")
+    padded = geometry_for(SPEC, None, None, "pad", None, "grey", draft=True)
+    assert (padded.size, padded.resize, padded.channels, padded.draft) == ((24, 24), 24, 1, True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"resize": 7}, r"dataset\.resize=7: 8 pixels of it are to be cut out; take 8 or more"),
+        ({"resize": 9, "fit": "pad"}, r"dataset\.resize=9: with dataset\.fit=pad nothing is cut out"),
+    ],
+)
+def test_sizes_that_do_not_fit_each_other_are_refused(photos: Path, settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        data_of(photos, **({"fit": "crop"} | settings))
+
+
+def test_pictures_in_memory_and_on_the_disk_are_the_same(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resident = data_of(photos)
+    assert resident.train.rows is None
+    monkeypatch.setattr(caches, "free_memory", lambda: 3 * 60 * 192 - 1)
+    mapped = data_of(photos)
+    assert mapped.train.rows is not None
+    assert mapped.remarks[-1].startswith("the pictures take 0.0 GB, so they stay on the disk")
+    for one, other in zip(
+        (resident.train, resident.val, resident.test), (mapped.train, mapped.val, mapped.test), strict=True
+    ):
+        assert torch.equal(one.take(slice(None)), other.take(slice(None)))
+        assert torch.equal(one.targets, other.targets)
+    assert resident.preprocessing == mapped.preprocessing
+    assert resident.fingerprint() == mapped.fingerprint()
+    monkeypatch.setattr(caches, "free_memory", lambda: 3 * 60 * 192 + 1)
+    assert data_of(photos).train.rows is None
+
+
+def test_a_broken_file_is_left_out_and_its_neighbours_stay_in_their_places(photos: Path) -> None:
+    whole = data_of(photos)
+    (photos / "blue" / "005.png").write_bytes(b"")
+    (photos / "green" / "005.png").write_bytes((photos / "green" / "05.png").read_bytes()[:60])
+    (photos / "red" / "005.png").symlink_to("nowhere.png")
+    (photos / "red" / "zzz.png").write_text("no picture")
+    data = data_of(photos)
+    assert [path for path, _ in data.broken] == ["blue/005.png", "green/005.png", "red/005.png", "red/zzz.png"]
+    assert all(reason for _, reason in data.broken)
+    assert (data.train.ids, data.val.ids, data.test.ids) == (whole.train.ids, whole.val.ids, whole.test.ids)
+    assert torch.equal(data.train.take(slice(None)), whole.train.take(slice(None)))
+    assert data.fingerprint() == whole.fingerprint()
+    assert data.facts()["broken"] == 4
+    (said,) = [sentence for sentence in data.remarks if "cannot be read" in sentence]
+    assert said.startswith("4 files cannot be read, and they are left out: blue/005.png (")
+    assert said.endswith(", and 1 more (see tables/broken.csv)")
+
+
+def test_broken_files_are_an_error_where_that_was_asked_for(photos: Path) -> None:
+    (photos / "blue" / "05.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"1 file cannot be read: blue/05\.png \(.*\); mend or remove"):
+        data_of(photos, on_broken="error")
+
+
+def test_a_class_of_which_nothing_can_be_read_is_refused(photos: Path) -> None:
+    for path in (photos / "blue").iterdir():
+        path.write_text("no picture")
+    with pytest.raises(DataError, match=r"class 'blue': none of its 10 files can be read: blue/00\.png \("):
+        data_of(photos)
+    for path in (photos / "red").iterdir():
+        path.write_text("no picture")
+    with pytest.raises(DataError, match="can be read, nor of 1 other class: "):
+        data_of(photos)
+
+
+def test_copies_stay_on_one_side_and_are_counted(photos: Path) -> None:
+    for number in range(8):
+        shutil.copy(photos / "red" / f"{number:02}.png", photos / "red" / f"copy{number}.png")
+    shutil.copy(photos / "red" / "00.png", photos / "green" / "copy.png")
+    for seed in range(5):
+        data = data_of(photos, split_seed=seed)
+        sides: dict[str, set[str]] = {}
+        for split in (data.train, data.val, data.test):
+            for name in split.ids:
+                sides.setdefault((photos / name).read_bytes().hex(), set()).add(split.name)
+        assert {len(side) for side in sides.values()} == {1}
+        assert data.doubts == []
+    assert "8 pictures have copies, 9 in all: a draw keeps them on one side" in data.remarks
+    assert (
+        "1 of these is in more than one class, such as green/copy.png and red/00.png: one label must be wrong"
+        in data.remarks
+    )
+    assert data.facts()["groups_of_copies"] == 8
+
+
+def test_copies_across_given_splits_are_a_doubt(photos: Path) -> None:
+    for split in ("train", "val", "test"):
+        shutil.copytree(photos, photos.parent / "given" / split)
+    for split, start in (("val", 3), ("test", 6)):
+        for path in list((photos.parent / "given" / split).rglob("*.png")):
+            if int(path.stem) >= start:
+                path.unlink()
+    data = data_of(photos.parent / "given")
+    assert [len(split) for split in (data.train, data.val, data.test)] == [60, 9, 18]
+    assert data.doubts == [
+        "9 pictures of val are in train, too, such as val/blue/00.png: the numbers on val are better than they will be "
+        "in use",
+        "18 pictures of test are in train, too, such as test/blue/00.png: the numbers on test are better than they "
+        "will be in use",
+    ]
+    assert set(data.doubts) < set(data.remarks)
+
+
+def test_what_is_drawn_is_said(photos: Path) -> None:
+    assert data_of(photos).remarks[:3] == [
+        "60 pictures of 3 classes: train 43, val 5, test 12, drawn by dataset.split_seed",
+        "of each class in train: red 22, green 14, blue 7",
+        "red has 3.1 times the pictures of blue: task.class_weights=balanced or sampler=balanced give small classes "
+        "more weight, and balanced_accuracy counts all classes alike",
+    ]
+    shutil.copytree(photos, photos.parent / "given" / "train")
+    shutil.copytree(photos, photos.parent / "given" / "val")
+    assert data_of(photos.parent / "given").remarks[0] == (
+        "120 pictures of 3 classes: train 48, val 60, test 12; none was given as test: it is drawn from train"
+    )
+
+
+def test_a_limit_reads_no_more_than_it_needs(photos: Path) -> None:
+    told: list[Any] = []
+    knobs = DEFAULTS | {"root": str(photos), "image_size": 8, "limit": 12}
+    data = image_folder(lambda *words: told.append(words), None, **knobs)
+    assert [len(data.train) + len(data.val), len(data.test)] == [12, 12]
+    assert told[-1] == (24, 24, "reading", "pictures")
+
+
+def test_the_fingerprint_follows_pixels_labels_splits_and_geometry_and_nothing_else(photos: Path) -> None:
+    before = data_of(photos).fingerprint()
+    assert data_of(photos).fingerprint() == before
+    shutil.copytree(photos, photos.parent / "moved")
+    assert data_of(photos.parent / "moved").fingerprint() == before
+    others = {data_of(photos, **knobs).fingerprint() for knobs in ({"split_seed": 1}, {"fit": "pad"}, {"limit": 30})}
+    write(photos / "red" / "00.png", 999, (1, 2, 3))
+    others.add(data_of(photos).fingerprint())
+    shutil.move(photos / "red" / "00.png", photos / "green" / "99.png")
+    others.add(data_of(photos).fingerprint())
+    assert len(others | {before}) == 6
+
+
+# --- as a run has stored it
+
+
+def test_a_run_sees_other_pictures_as_it_saw_its_own(photos: Path) -> None:
+    """Its geometry and normalisation, whatever the weights or the defaults say now."""
+    own = data_of(photos, SPEC)
+    stored = json.loads(json.dumps(own.stored()))
+    again = data_of(photos).with_preprocessing(stored)
+    assert again.input_shape == (3, 24, 24)
+    assert again.preprocessing == own.preprocessing
+    for one, other in zip((own.train, own.val, own.test), (again.train, again.val, again.test), strict=True):
+        assert torch.equal(one.take(slice(None)), other.take(slice(None)))
+        assert one.ids == other.ids
+    assert again.fingerprint() == own.fingerprint()
+    assert data_of(photos, SPEC).with_preprocessing(stored).pictures.pixels.shape[1:] == (3, 24, 24)
+
+
+def test_classes_are_matched_by_name(photos: Path) -> None:
+    stored = data_of(photos).stored() | {"class_names": ["amber", "blue", "green", "red", "violet"]}
+    data = data_of(photos).with_preprocessing(stored)
+    assert data.class_names == ("amber", "blue", "green", "red", "violet")
+    for split in (data.train, data.val, data.test):
+        assert [data.class_names[target] for target in split.targets] == [name.split("/")[0] for name in split.ids]
+    assert data.class_counts().tolist() == [0, 7, 14, 22, 0]
+    assert "the folder has no pictures of 2 classes that the run knows: amber, violet" in data.remarks
+
+
+def test_classes_that_a_run_does_not_know_are_an_error_that_names_them(photos: Path) -> None:
+    stored = data_of(photos).stored()
+    for number in range(20):
+        write(photos / "greens" / f"{number}.png", 900 + number, (0, 0, 0))
+    with pytest.raises(DataError) as caught:
+        data_of(photos).with_preprocessing(stored)
+    assert str(caught.value).startswith(
+        "the folder has 1 class that the run does not know: 'greens' (20 pictures - did you mean 'green'?); the run "
+        "knows blue, green, red"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"geometry": None}, "it was not trained on a folder of pictures"),
+        ({"class_names": None}, "has no names of classes"),
+        ({"class_names": []}, "has no names of classes"),
+        ({"scale": [1.0]}, "has scale and shift for 1 and 3 channels, and pictures in rgb have 3"),
+        ({"geometry": {"size": [8, 8]}}, "stored preprocessing, geometry"),
+    ],
+)
+def test_what_a_run_stored_that_is_no_good_is_refused(photos: Path, change: dict[str, Any], said: str) -> None:
+    data = data_of(photos)
+    with pytest.raises(DataError, match=said):
+        data.with_preprocessing(data.stored() | change)
+
+
+# --- from the command line
+
+
+def small(root: Path, *words: str) -> list[str]:
+    return [
+        *("train", "dataset=image_folder", f"dataset.root={root}", "dataset.image_size=8", "model=mlp"),
+        *("model.hidden=[16]", "epochs=4", "threads=1", "figures=false", "hydra.run.dir=run", *words),
+    ]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_folder_is_trained_on_and_judged_from_the_command_line(
+    here: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "blue" / "xx.png").write_bytes(b"")
+    assert main(small(photos, "optimizer.lr=0.02")) == 0
+    run = Run.open("run")
+    told = capsys.readouterr().err
+    assert "reading: 61 of 61 pictures\n" in told
+    assert "note: 1 file cannot be read, and it is left out: blue/xx.png (" in told
+    rows = [list(row.values()) for row in run.rows(CLASSES)]
+    assert rows == [["blue", "7", "1", "2"], ["green", "14", "2", "4"], ["red", "22", "2", "6"]]
+    (broken,) = run.rows(BROKEN)
+    assert broken["path"] == "blue/xx.png"
+    accuracy = next(row for row in run.results() if (row["split"], row["metric"]) == ("test", "accuracy"))
+    assert float(accuracy["value"]) > 0.9, "red, green and blue are easy to tell apart"
+    assert main(["eval", "run=run", "figures=false", "hydra.run.dir=judged"]) == 0
+    again = next(row for row in Run.open("judged").results() if row["metric"] == "accuracy")
+    assert again["value"] == accuracy["value"]
+    assert "warning" not in capsys.readouterr().err, "the same data, and nothing to doubt"
+
+
+@pytest.mark.parametrize("words", [["task.class_weights=balanced"], ["task.focal_gamma=2"], ["sampler=balanced"]])
+def test_uneven_classes_can_be_weighed(here: Path, photos: Path, words: list[str]) -> None:
+    assert main(small(photos, "epochs=1", *words)) == 0
+
+
+@pytest.mark.slow
+def test_figures_are_drawn(here: Path, photos: Path) -> None:
+    words = [word for word in small(photos) if word != "figures=false"]
+    assert main(words) == 0
+    assert (here / "run" / "figures" / "class_counts.png").is_file()
+
+
+def test_a_manifest_with_odd_characters_in_its_name_is_taken(here: Path, photos: Path) -> None:
+    rows = [f"{path.relative_to(photos).as_posix()},{path.parent.name}" for path in sorted(photos.rglob("*.png"))]
+    (photos / "my labels (1), new.csv").write_text("\n".join(["path,label", *rows]))
+    assert main(small(photos, "epochs=1", "dataset.manifest=my labels (1), new.csv")) == 0
+
+
+def test_a_folder_that_moved_is_judged_where_it_is_now(
+    here: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(small(photos, "epochs=1")) == 0
+    os.rename(photos, here / "moved")
+    assert main(["eval", "run=run", "figures=false"]) == 3
+    assert f"there is no folder {photos}; dataset.root (root with eval) names" in capsys.readouterr().err
+    assert main(["eval", "run=run", "root=moved", "figures=false"]) == 0
+
+
+def test_a_root_must_be_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "dataset=image_folder"]) == 2
+    assert "dataset.root is required: write dataset.root=..." in capsys.readouterr().err
