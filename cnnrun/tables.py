@@ -63,6 +63,18 @@ LAYERS = Table(
     ),
 )
 
+CLASSES = Table(
+    "classes",
+    (
+        Column("class", "name"),
+        Column("train", "samples of the class"),
+        Column("val", "samples of the class"),
+        Column("test", "samples of the class"),
+    ),
+)
+
+BROKEN = Table("broken", (Column("path", "in the folder of the data set"), Column("reason", "why it cannot be read")))
+
 PER_CLASS = Table(
     "per_class",
     (

@@ -6,6 +6,7 @@ PLOTS = {
     "backtest": "cnnrun.plots.forecast_comparison:backtest",
     "baselines": "cnnrun.plots.forecast_comparison:baselines",
     "calibration": "cnnrun.plots.calibration:calibration",
+    "class_counts": "cnnrun.plots.class_counts:class_counts",
     "confusion": "cnnrun.plots.confusion:confusion",
     "curves": "cnnrun.plots.curves:curves",
     "error_by_horizon": "cnnrun.plots.forecast_errors:error_by_horizon",

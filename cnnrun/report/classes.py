@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cnnrun.data.image_folder import FolderData
 from cnnrun.data.loaders import ResidentLoader
 from cnnrun.data.preprocessing import Preprocessing
 from cnnrun.data.splits import LabelledData, Split
@@ -13,6 +14,7 @@ from cnnrun.experiment import Experiment
 from cnnrun.report.drawing import draw, read
 from cnnrun.report.judgement import Judgement, Outputs
 from cnnrun.run import Run
+from cnnrun.tables import BROKEN, CLASSES
 from cnnrun.tasks.classification import Classification
 
 NUM_IMAGES = 32
@@ -37,25 +39,32 @@ class ClassesReport:
             judged.rows.append(gap)
             judged.warnings += self.task.findings(outputs["val"], self._targets("val"), train_losses)
             judged.notes += self.task.notes(gap)
+        if isinstance(self.data, FolderData):
+            judged.doubts += self.data.doubts
         return judged
 
     def stored(self) -> dict[str, Any]:
         return self.data.stored()
 
     def write_tables(self, run: Run, outputs: Outputs, split: str) -> None:
-        """Write per_class, confusion, predictions, calibration."""
+        """Write classes, per_class, confusion, predictions, calibration; of a folder what is broken."""
+        run.write_rows(CLASSES, self._counts())
+        if isinstance(self.data, FolderData) and self.data.broken:
+            run.write_rows(BROKEN, [{"path": path, "reason": reason} for path, reason in self.data.broken])
         ids = getattr(self.data, split).ids
         for name, frame in self.task.tables(outputs[split], self._targets(split), ids).items():
             run.write_frame(name, frame)
 
     def draw_data(self, run: Run, training: ResidentLoader) -> None:
-        """Draw the first images, and an augmented batch."""
+        """Draw how many samples each class has, the first images, and an augmented batch."""
         data = self.data
+        run.write_figure("class_counts", draw("class_counts", read(run.table_file(CLASSES.name))))
         if not _are_pictures(data.train.inputs):
             return
-        first = data.train.take(slice(NUM_IMAGES))
-        titles = self._names(data.train.targets[:NUM_IMAGES])
-        run.write_figure("first_images", draw("samples", first.numpy(), titles, "First images of the training set"))
+        first = self._first_images()
+        titles = self._names(data.train.targets[first])
+        images = data.train.take(first).numpy()
+        run.write_figure("first_images", draw("samples", images, titles, "Images of the training set"))
         batch = next(training.batches())
         assert isinstance(data.preprocessing, Preprocessing)
         pictures = data.preprocessing.invert(batch.inputs[:NUM_IMAGES]).cpu()
@@ -82,6 +91,23 @@ class ClassesReport:
             title = f"Most confident mistakes on {split}"
             pictures = samples.take(torch.tensor(wrong.index.to_list()))
             run.write_figure("mistakes", draw("samples", pictures.numpy(), mistake_captions(wrong), title))
+
+    def _first_images(self) -> Tensor:
+        """Indices of some training samples: the first, or where samples are sorted by class, some evenly apart."""
+        first = torch.arange(min(NUM_IMAGES, len(self.data.train)))
+        if len(self.data.train.targets[first].unique()) > 1:
+            return first
+        return torch.linspace(0, len(self.data.train) - 1, len(first)).long()
+
+    def _counts(self) -> list[dict[str, Any]]:
+        """Rows of tables.CLASSES."""
+        names = self.data.class_names
+        splits = {split.name: split.targets for split in (self.data.train, self.data.val, self.data.test)}
+        counts = {name: torch.bincount(targets, minlength=len(names)).tolist() for name, targets in splits.items()}
+        return [
+            {"class": name} | {split: of_class[label] for split, of_class in counts.items()}
+            for label, name in enumerate(names)
+        ]
 
     def _targets(self, split: str) -> Tensor:
         targets: Tensor = getattr(self.data, split).targets

@@ -10,7 +10,7 @@ import yaml
 from cnnrun.cli import main
 from cnnrun.errors import CnnrunError
 from cnnrun.run import Run
-from cnnrun.tables import HISTORY, LAYERS, PREDICTIONS, RESULTS
+from cnnrun.tables import CLASSES, HISTORY, LAYERS, PREDICTIONS, RESULTS
 from cnnrun.training import checkpoints
 
 QUICK = ["dataset.limit=200", "model=mlp", "model.hidden=[16]", "threads=1"]
@@ -18,6 +18,7 @@ FIGURES = [
     "architecture",
     "augmented_batch",
     "calibration",
+    "class_counts",
     "confusion",
     "curves",
     "first_images",
@@ -41,7 +42,9 @@ def test_a_run_leaves_the_folder_that_the_readme_describes(here):
     assert main(["train", *QUICK, "epochs=2", "hydra.run.dir=run"]) == 0
     run = here / "run"
     there = {str(file.relative_to(run)) for file in run.rglob("*") if file.is_file() and not file.name.startswith(".")}
-    tables = {f"tables/{name}.csv" for name in ("layers", "per_class", "confusion", "predictions", "calibration")}
+    tables = {
+        f"tables/{name}.csv" for name in ("layers", "classes", "per_class", "confusion", "predictions", "calibration")
+    }
     checkpoints = {
         f"checkpoints/{name}/{file}" for name in ("best", "last") for file in ("manifest.json", "state.json")
     }
@@ -53,7 +56,7 @@ def test_a_run_leaves_the_folder_that_the_readme_describes(here):
 
 def test_tables_have_the_columns_that_tables_py_lists(here):
     run = train("epochs=2")
-    for table in (HISTORY, RESULTS, LAYERS, PREDICTIONS):
+    for table in (HISTORY, RESULTS, LAYERS, CLASSES, PREDICTIONS):
         columns = list(pd.read_csv(run.table_file(table.name)))
         assert [name for name in columns if name in table.names] == table.names, table.name
         assert bool(table.wide) == (len(columns) > len(table.names)), table.name
