@@ -81,6 +81,11 @@ class Backbone(nn.Module):
         layers = resolve(self, input_shape, trainable, scheme)
         self.freezing = Freezing(self, layers, bn=bn, unfreeze_after=unfreeze_after)
         self.remarks += self.freezing.warnings
+        if not chosen.pretrained and not all(weight.requires_grad for weight in self.features.parameters()):
+            self.remarks.append(
+                f"model.weights={weights} with model.trainable={trainable}: what is frozen has random weights and "
+                "keeps them; take pretrained ones, or model.trainable=all"
+            )
         if chosen.pretrained and load_weights:
             self.keep_folded_batch_norm()
         self.register_load_state_dict_post_hook(_after_loading)

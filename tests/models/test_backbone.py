@@ -177,6 +177,14 @@ def test_a_classifier_that_is_missing_or_of_other_classes_is_no_error_but_is_sai
     assert built(weights=str(saved())).remarks == []
 
 
+def test_random_weights_that_stay_frozen_are_said() -> None:
+    assert built().remarks == [
+        "model.weights=none with model.trainable=none: what is frozen has random weights and keeps them; take "
+        "pretrained ones, or model.trainable=all"
+    ]
+    assert built(trainable="all").remarks == []
+
+
 def test_weights_of_another_network_are_refused(saved: Callable[..., Path]) -> None:
     with pytest.raises(DataError) as error:
         built(weights=str(saved("squeezenet1_1")))
