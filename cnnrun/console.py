@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from numbers import Integral, Real
 from typing import Any, Self, TextIO
 
-from cnnrun.training.records import Epoch, Step
+from cnnrun.training.records import Epoch, Filling, Step
 
 GAP = "_gap"
 """How the name of a metric ends that is a difference between two splits."""
@@ -76,6 +76,27 @@ class Display:
     def __exit__(self, *_: object) -> None:
         if self._bar:
             self._bar.stop()
+
+    def filling(self, filling: Filling) -> None:
+        """Show how far the frozen layers are computed, before the first step; in lines only if it takes a while."""
+        now = time.monotonic()
+        if self._bar is None and self._last_drawing == -math.inf:
+            self._last_drawing = now
+        if now - self._last_drawing < (SECONDS_BETWEEN_DRAWINGS if self._bar else SECONDS_BETWEEN_LINES):
+            return
+        self._last_drawing = now
+        heading = f"frozen layers, {filling.split}: {filling.done:,}/{filling.total:,}"
+        if self._bar:
+            self._bar.draw(heading, filling.done / filling.total, "", "")
+        else:
+            tell(heading)
+
+    def note(self, sentence: str) -> None:
+        """Tell what is good to know, above the bar."""
+        if self._bar is None:
+            note(sentence)
+        else:
+            self._bar.write(f"note: {sentence}", "")
 
     def step(self, step: Step) -> None:
         """Redraw the bar, at most ten times a second."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cnnrun import config as configs
 from cnnrun.data.augment import Augment
@@ -19,9 +19,11 @@ from cnnrun.models.layers import feature_map_size, has_trainable_depthwise, laye
 from cnnrun.run import Run
 from cnnrun.tasks.task import Task
 from cnnrun.training import checkpoints, distributed
+from cnnrun.training.cut import find_cut
 from cnnrun.training.device import Compute, place, resolve_precision
-from cnnrun.training.fit import Fit, Plan
+from cnnrun.training.fit import Fit, Plan, predict
 from cnnrun.training.optimizers import parameter_groups
+from cnnrun.training.parted import Parted
 from cnnrun.training.state import State
 from cnnrun.values import InputSpec, Shape
 
@@ -51,12 +53,23 @@ class Experiment:
     """What is known to be wrong before training starts, a sentence each."""
     epoch: int | None = None
     """Finished ones of the checkpoint that the weights are from."""
+    parted: Parted | None = None
+    """The model without its frozen first layers, and what is kept of those."""
+    whole: str = ""
+    """Why it is not parted, where something is frozen; a sentence."""
     _on_device: dict[str, Split] = field(default_factory=dict)
     """Splits by name, as far as they were asked for: once there, all loaders share them."""
 
     @property
     def parameters(self) -> int:
         return sum(int(row["parameters"]) for row in self.layers)
+
+    def outputs(self, split: Split, batch_size: int | None = None) -> Tensor:
+        """(N, K) float32 on the CPU: what the model says of every sample, in the order of the split."""
+        loader = self.evaluation_loader(split, batch_size)
+        if self.parted is None:
+            return predict(self.model, loader, self.compute)
+        return predict(self.parted.tail(self.model), self.parted.feed(loader), self.compute)
 
     def evaluation_loader(self, split: Split, batch_size: int | None = None) -> ResidentLoader:
         """Every sample in its order, in batches as large as is fast unless a size is given."""
@@ -164,7 +177,20 @@ def build(
     precision = resolve_precision(config["precision"], device, needs_fp32=needs_fp32)
     channels_last = len(data.input_shape) == 3 if config["channels_last"] == "auto" else config["channels_last"]
     compute = Compute(device, precision, channels_last=channels_last, compile=config["compile"])
-    return Experiment(data, task.to(device), place(model, compute), compute, layers, warnings)
+    model = place(model, compute)
+    parted, whole = _part(config["cache"], data, model, compute)
+    return Experiment(data, task.to(device), model, compute, layers, warnings, parted=parted, whole=whole)
+
+
+def _part(cache: dict[str, Any], data: Data, model: nn.Module, compute: Compute) -> tuple[Parted | None, str]:
+    """Part the model before its first layer that trains; None if that cannot be, and why if something is frozen."""
+    freezing = getattr(model, "freezing", None)
+    sample = torch.randn(2, *data.input_shape, generator=torch.Generator().manual_seed(0)).to(compute.device)
+    cut, why = find_cut(model, sample, None if freezing is None else freezing.ever_trains)
+    if cut is None:
+        return None, f"every step computes the whole network: {why}" if why else ""
+    keeps, views = cache["prefix"] == "auto", cache["views"]
+    return Parted(cut, model, compute, keeps=keeps, views=views, fingerprint=data.fingerprint), ""
 
 
 def _build_task(node: dict[str, Any], data: Data) -> Task:
@@ -251,7 +277,17 @@ def prepare_training(config: dict[str, Any], experiment: Experiment) -> Fit:
     state = State(experiment.model, optimizer, schedule, compute, config["ema"])
     named = {key: config[key] for key in ("epochs", "max_seconds", "patience", "min_delta", "grad_clip", "seed")}
     plan = Plan(**named, keeps_last=data.trains_on_val)
-    return Fit(state, task, train, experiment.evaluation_loader(data.val), compute, plan)
+    _require_views(config["cache"]["views"], augment)
+    return Fit(state, task, train, experiment.evaluation_loader(data.val), compute, plan, experiment.parted)
+
+
+def _require_views(views: int, augment: Augment) -> None:
+    """Refuse to keep views where each step mixes the pixels of other samples."""
+    if views and augment.mixings:
+        raise ConfigError(
+            f"cache.views={views}: mixup and cutmix mix the pixels of each batch anew, so no view can be kept; take "
+            "augment.mixup=0 augment.cutmix=0, or cache.views=0"
+        )
 
 
 def _build_augment(node: dict[str, Any], data: Data) -> Augment:

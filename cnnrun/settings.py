@@ -1,9 +1,10 @@
 """The settings of each command that belong to no group: the types behind the top-level keys of conf/<command>.yaml."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic_core import PydanticCustomError
 
 from cnnrun.values import Fraction
 
@@ -22,6 +23,18 @@ FolderName = Annotated[
 
 Backtest = Annotated[dict[Literal["folds"], NonNegativeInt], Field(min_length=1)]
 """How often a series is trained on again, each time on an earlier part."""
+
+
+def _what_to_keep(values: dict[str, Any]) -> dict[str, Any]:
+    prefix, views = values.get("prefix"), values.get("views")
+    if len(values) == 2 and prefix in ("auto", "off") and type(views) is int and views >= 0:
+        return values
+    # A word that YAML takes for a truth is told of with the others.
+    raise PydanticCustomError("cache", 'prefix: auto or "off" (in quotes, in YAML), and views: 0 or more')
+
+
+Cache = Annotated[dict[str, Any], AfterValidator(_what_to_keep)]
+"""What is kept of what the frozen layers of a network compute."""
 
 Path = Annotated[str, Field(min_length=1)]
 
@@ -46,6 +59,7 @@ class TrainSettings:
     compile: bool
     threads: PositiveInt | None
     backtest: Backtest
+    cache: Cache
     figures: bool
     offline: bool
     resume: Path | None

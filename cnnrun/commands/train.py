@@ -22,7 +22,7 @@ from cnnrun.tables import BACKTEST, HISTORY, LAYERS, RESULTS
 from cnnrun.training import checkpoints, distributed
 from cnnrun.training.device import prepare, resolve_device
 from cnnrun.training.fit import Fit
-from cnnrun.training.records import Epoch, Step, Stopped
+from cnnrun.training.records import Epoch, Filled, Filling, Step, Stopped
 
 
 def train(config: dict[str, Any], invocation: Invocation) -> None:
@@ -44,7 +44,7 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
             parts = distributed.first_then_others(build)
         config = config | {"precision": parts.compute.precision}
         fit = experiment.prepare_training(config, parts)
-        _remark(data)
+        _remark(data, parts)
         run = opening.new_run(config, invocation, parts) if fresh else opening.resumed_run(config, parts, fit)
         if run is None:
             return
@@ -63,9 +63,9 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
         console.results(results, run.path, parts.data.unit)
 
 
-def _remark(data: Data) -> None:
+def _remark(data: Data, parts: Experiment) -> None:
     if distributed.is_first():
-        console.tell_all([], data.remarks)
+        console.tell_all([], [*data.remarks, *filter(None, [parts.whole])])
 
 
 def _train(run: Run, fit: Fit, signals: Signals) -> None:
@@ -74,6 +74,14 @@ def _train(run: Run, fit: Fit, signals: Signals) -> None:
     with _display(fit) as display:
         for record in fit.run(signals):
             match record:
+                case Filling():
+                    if display:
+                        display.filling(record)
+                case Filled():
+                    run.update(prefix=record.facts)
+                    run.log(record.sentence)
+                    if display:
+                        display.note(record.sentence)
                 case Step():
                     if display:
                         display.step(record)

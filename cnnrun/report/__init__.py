@@ -5,7 +5,6 @@ from importlib import import_module
 from cnnrun.data.splits import Split
 from cnnrun.experiment import Experiment
 from cnnrun.report.judgement import Judgement, Outputs, Report
-from cnnrun.training.fit import predict
 
 REPORTS = {
     "classification": "cnnrun.report.classes:ClassesReport",
@@ -25,7 +24,4 @@ def report_of(experiment: Experiment) -> Report:
 
 def outputs_of(experiment: Experiment, splits: list[Split], batch_size: int | None = None) -> Outputs:
     """The outputs for each of the splits."""
-    return {
-        split.name: predict(experiment.model, experiment.evaluation_loader(split, batch_size), experiment.compute)
-        for split in splits
-    }
+    return {split.name: experiment.outputs(split, batch_size) for split in splits}

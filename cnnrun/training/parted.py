@@ -1,5 +1,6 @@
 """A model that is parted at a cut: its tail, and batches of activations in the place of those of samples."""
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable, Generator, Iterator
@@ -9,7 +10,6 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from cnnrun.data.loaders import Batch, ResidentLoader
-from cnnrun.data.splits import Split
 from cnnrun.training.device import Compute
 from cnnrun.training.parts import Cut
 from cnnrun.training.prefix import Prefix
@@ -105,7 +105,7 @@ class Parted:
         """What was done for these loaders, once their feeds are filled."""
         kept = {loader.split.name: found for loader in loaders if (found := self._found(loader)) is not None}
         nbytes = sum(activations.nbytes for activations in kept.values())
-        precision = str(self.prefix.dtype).removeprefix("torch.")
+        precision = {"bfloat16": "bf16", "float16": "fp16"}.get(str(self.prefix.dtype).removeprefix("torch."), "fp32")
         once = [f"{len(found) * found.shape[1]:,} of {name}" for name, found in kept.items()]
         parts = [f"once for samples: {', '.join(once)} ({nbytes / 1e6:,.0f} MB, {precision})"] if kept else []
         for loader in loaders:
@@ -198,16 +198,14 @@ class Feed:
             yield Batch(batch.inputs.to(device), batch.targets.to(device), batch.indices.to(device), batch.total)
 
     def _of_view(self, activations: Tensor) -> ResidentLoader:
-        loader = self._loader
-        return ResidentLoader(
-            Split(loader.split.name, activations, loader.targets.to(activations.device), loader.split.ids),
-            AsStored(channels_last=self._parted.prefix.channels_last),
-            batch_size=loader.batch_size,
-            seed=loader.seed,
-            shuffle=loader.shuffle,
-            rank=loader.rank,
-            world_size=loader.world_size,
-        )
+        """The same loader, order and all, of other inputs."""
+        twin = copy.copy(self._loader)
+        targets = self._loader.targets.to(activations.device)
+        twin.split = replace(self._loader.split, inputs=activations, targets=targets, rows=None)
+        twin.device, twin.targets = activations.device, targets
+        twin.preprocessing = AsStored(channels_last=self._parted.prefix.channels_last)
+        twin.augment, twin.channels_last = None, False
+        return twin
 
 
 class AsStored:
