@@ -3,6 +3,8 @@
 import io
 import textwrap
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -49,9 +51,18 @@ def characters_across(inches: float, font_size: float) -> int:
     return max(int(inches * POINTS_PER_INCH / (font_size * CHARACTER_WIDTH)), 1)
 
 
+@contextmanager
+def without_complaints_of_the_font() -> Iterator[None]:
+    """A class name in a script that the font lacks is drawn as boxes; a line for each letter would help nobody."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
 def inches_wide(text: str, font_size: float) -> float:
     """Width of one line of text, measured without drawing it."""
-    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=font_size), ismath=False)
+    with without_complaints_of_the_font():
+        width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=font_size), ismath=False)
     return width / POINTS_PER_INCH
 
 
@@ -78,9 +89,7 @@ def clip_to_width(text: str, inches: float, font_size: float) -> str:
 def png(figure: Figure) -> bytes:
     """The picture as the content of a PNG file."""
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # A class name in a script that the font lacks is drawn as boxes; a line for each letter would help nobody.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+    with without_complaints_of_the_font():
         # Not savefig, which draws twice.
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
