@@ -6,6 +6,7 @@ PLOTS = {
     "backtest": "cnnrun.plots.forecast_comparison:backtest",
     "baselines": "cnnrun.plots.forecast_comparison:baselines",
     "calibration": "cnnrun.plots.calibration:calibration",
+    "contact_sheet": "cnnrun.plots.contact_sheet:contact_sheet",
     "class_counts": "cnnrun.plots.class_counts:class_counts",
     "confusion": "cnnrun.plots.confusion:confusion",
     "curves": "cnnrun.plots.curves:curves",
