@@ -148,8 +148,12 @@ class Display:
         if done <= done_before:
             return ""
         seconds = round((now - began) / (done - done_before) * (epochs - done))
-        hours, minutes = divmod(seconds // 60, 60)
-        return f"{hours}:{minutes:02}:{seconds % 60:02} left" if hours else f"{minutes}:{seconds % 60:02} left"
+        return _clock(seconds)
+
+
+def _clock(seconds: int) -> str:
+    hours, minutes = divmod(seconds // 60, 60)
+    return f"{hours}:{minutes:02}:{seconds % 60:02} left" if hours else f"{minutes}:{seconds % 60:02} left"
 
 
 @contextmanager
@@ -172,6 +176,38 @@ def downloads() -> Iterator[Callable[..., None]]:
             bar.draw(what, done / total if total else 0.0, size, "")
         else:
             tell(f"{what if unit else f'downloading {what}'}{size and f': {size}'}")
+
+    if bar:
+        bar.start()
+    try:
+        yield report
+    finally:
+        if bar:
+            bar.stop()
+
+
+@contextmanager
+def files(total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
+    """Gives `report(files done)`: a bar with files/s on a terminal, else a line now and then.
+
+    Args:
+        done: files that were done before.
+    """
+    bar = _Bar() if _is_terminal(sys.stderr) else None
+    began = told = time.monotonic()
+
+    def report(now_done: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told < (SECONDS_BETWEEN_DRAWINGS if bar else SECONDS_BETWEEN_LINES):
+            return
+        told = now
+        rate = (now_done - done) / (now - began)
+        left = _clock(round((total - now_done) / rate)) if rate else ""
+        if bar:
+            bar.draw(f"{now_done:,}/{total:,} files", now_done / total, left, f"{rate:,.0f} files/s")
+        else:
+            tell(f"{now_done:,} of {total:,} files  {rate:,.0f} files/s  {left}")
 
     if bar:
         bar.start()
