@@ -28,9 +28,10 @@ RECORD = "run.json"
 PREPROCESSING = "preprocessing.json"
 LOG = "run.log"
 LOCK = ".lock"
-WRITTEN_INTO = (LOCK, LOG, "checkpoints", "tables", "figures")
+ANNOTATED = "annotated"
+WRITTEN_INTO = (LOCK, LOG, "checkpoints", "tables", "figures", ANNOTATED)
 """What is not replaced as a whole."""
-OF_EVALUATION = (f"{RESULTS.name}.csv", "tables", "figures", LOG, RECORD)
+OF_EVALUATION = (f"{RESULTS.name}.csv", "tables", "figures", ANNOTATED, LOG, RECORD)
 """What an evaluation writes beside its config; the record is the last to go, as it tells that one was begun."""
 TOP_TABLES = (HISTORY.name, RESULTS.name)
 """Tables beside config.yaml; all others lie in tables/."""
@@ -75,7 +76,7 @@ class Run:
             ConfigError: if it holds no run, or one that cannot be read.
         """
         run = cls(Path(path), writes=writes)
-        if not run._file(RECORD).is_file() or not run._file(CONFIG).is_file():
+        if not is_run(run.path):
             raise ConfigError(f"{path} is no run folder (it has no {RECORD} and {CONFIG}){_runs_below(run.path)}")
         return run
 
@@ -275,8 +276,19 @@ class Run:
     def write_frame(self, name: str, frame: "pd.DataFrame") -> None:
         self._write(self.table_file(name), frame.to_csv(index=False, lineterminator="\n").encode())
 
+    def write_json_of(self, table: Table, content: bytes) -> None:
+        """Write a table once more, beside its CSV."""
+        self._write(self.table_file(table.name).with_suffix(".json"), content)
+
     def write_figure(self, name: str, png: bytes) -> None:
         self._write(self.path / "figures" / f"{name}.png", png)
+
+    def annotated(self, name: str) -> Path:
+        """Where the annotated copy of an input lies; `name` may have folders."""
+        return self.path / ANNOTATED / name
+
+    def write_annotated(self, name: str, content: bytes) -> None:
+        self._write(self.annotated(name), content)
 
     def save_checkpoint(self, name: str, tensors: dict[str, dict[str, "Tensor"]], values: dict[str, Any]) -> None:
         """Replace checkpoints/<name>, see training.checkpoints."""
@@ -343,6 +355,11 @@ class Run:
 
     def _write_json(self, name: str, values: dict[str, Any]) -> None:
         self._write(self._file(name), (json.dumps(values, indent=1) + "\n").encode())
+
+
+def is_run(path: Path) -> bool:
+    """Whether it is a folder that `Run.create` made."""
+    return (path / RECORD).is_file() and (path / CONFIG).is_file()
 
 
 def _runs_below(path: Path) -> str:
