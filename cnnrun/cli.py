@@ -46,8 +46,13 @@ COMMANDS = {
     ),
     "predict": Command(
         "cnnrun.commands.predict:predict",
-        "Forecast what follows the end of a CSV, with a run that was trained on such a series.",
-        ("cnnrun predict run=outputs/train/... inputs=new.csv",),
+        "Say what photos show, with a run of yours or pretrained weights; or forecast what follows the end of a CSV.",
+        (
+            "cnnrun predict run=outputs/train/... inputs=photos/",
+            "cnnrun predict model=backbone model.arch=mobilenet_v2 model.weights=imagenet inputs=photos/",
+            "cnnrun predict resume=outputs/predict/...",
+            "cnnrun predict run=outputs/train/... inputs=new.csv",
+        ),
     ),
 }
 COMPLETION = "completion"

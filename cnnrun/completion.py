@@ -97,7 +97,7 @@ def _settings(command: str, words: Sequence[str], last: str) -> list[str]:
 def _choices(command: str, key: str, chosen: dict[str, str], places: list[Path]) -> list[str]:
     """What a key can be, as far as names of files, defaults and comments tell."""
     if key in chosen:
-        return options.options(key, places)
+        return options.offered(command, places)[key]
     group, dot, name = key.partition(".")
     source = f"{group}/{chosen.get(group, '')}" if dot else command
     for setting in options.settings(source, places):

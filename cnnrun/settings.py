@@ -38,6 +38,11 @@ Cache = Annotated[dict[str, Any], AfterValidator(_what_to_keep)]
 
 Path = Annotated[str, Field(min_length=1)]
 
+PRETRAINED = "backbone"
+"""The model that comes with trained weights."""
+FORMS = f"run=DIR, a run of yours, or model={PRETRAINED} model.arch=NAME model.weights=imagenet (or a file)"
+"""What `cnnrun predict` can predict with."""
+
 
 @dataclass(frozen=True)
 class TrainSettings:
@@ -69,16 +74,37 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class PredictSettings:
-    """What `cnnrun predict` takes; null means as the run that predicts."""
+    """What `cnnrun predict` takes beside a model; null means as the run that predicts, or none."""
 
-    run: Path
+    run: Path | None
     inputs: Path
+    labels: Path | None
+    truth: Path | None
+    top_k: PositiveInt
+    annotate: bool
+    batch_size: PositiveInt | None
+    compile: bool
     checkpoint: Literal["best", "last"]
     device: Device | None
     precision: Precision | None
     threads: PositiveInt | None
     figures: bool
+    offline: bool
+    resume: Path | None
     trust_code: bool
+
+    @staticmethod
+    def wrong_form(config: dict[str, Any]) -> str | None:
+        """What is wrong where not exactly one of a run and a model with trained weights is named."""
+        run, model = config.get("run"), config.get("model")
+        if run is not None and model is not None:
+            return f"run=... and model=... are two ways to predict, take one: {FORMS}"
+        if run is None and model is None:
+            return f"say what predicts: {FORMS}"
+        name = model.get("name") if isinstance(model, dict) else model
+        if model is not None and name != PRETRAINED:
+            return f"model.name={name}: it comes without trained weights; take {FORMS}"
+        return None
 
 
 @dataclass(frozen=True)
@@ -101,6 +127,11 @@ class EvalSettings:
     def moved(self) -> dict[str, str]:
         """Where the data set is now, by the name of its setting."""
         return {key: place for key, place in (("root", self.root), ("csv", self.csv)) if place is not None}
+
+
+def wrong_form(command: str, config: dict[str, Any]) -> str | None:
+    """Why the settings of a command make no sense together, whatever each of them is; None if they do."""
+    return PredictSettings.wrong_form(config) if command == "predict" else None
 
 
 OF_COMMAND = {"train": TrainSettings, "eval": EvalSettings, "predict": PredictSettings}

@@ -103,6 +103,21 @@ PREDICTIONS = Table(
     wide="p/<class>: probability of each class",
 )
 
+PHOTOS = Table(
+    "predictions",
+    (
+        Column("path", "of the file, from the inputs"),
+        Column("status", "ok or broken"),
+        Column("error", "why a broken file cannot be read"),
+        Column("truth", "name of the class that it shows; empty where that is not known"),
+        Column("truth_index", "output of that class, 0 for the first"),
+        Column("truth_rank", "1 where it was predicted, 2 where one other class was more probable"),
+        Column("truth_probability", "of that class"),
+        Column("entropy_nats", "nats, of the probabilities of all classes: 0 is certain"),
+    ),
+    wide="index_1, label_1, probability_1 of the most probable class, index_2, ... of the next",
+)
+
 CALIBRATION = Table(
     "calibration",
     (

@@ -93,12 +93,18 @@ def command(name: str, about: Described, places: list[Path]) -> str:
 
 def _groups(name: str, groups: dict[str, str], places: list[Path]) -> list[str]:
     """The options of each group, the default first."""
-    lines = ["parts to choose by name, the first is the default:"]
+    optional = set(groups.values()) == {"null"}
+    lines = ["parts to choose by name:" if optional else "parts to choose by name, the first is the default:"]
     for group, default in groups.items():
-        known = options.options(group, places)
+        known = options.offered(name, places)[group]
         chosen = [] if default == "null" else [default]
         names = " | ".join([*chosen, *(option for option in known if option not in chosen)])
         lines += _wrapped(f"  {group + '=':<13}", names or "(none yet)")
+    if optional:
+        (group,) = groups
+        choice = next(iter(options.offered(name, places)[group]), "...")
+        shown = f"cnnrun {name} {group}={choice} --cfg job"
+        return [*lines, "", *_wrapped("", f"It has settings of its own: '{shown}' prints them."), ""]
     own = f"Each part has settings of its own, such as optimizer.lr: 'cnnrun {name} --cfg job' prints them."
     mine = "A part of your own is a file: ./conf/model/mine.yaml becomes model=mine."
     return [*lines, "", *_wrapped("", own), *_wrapped("", mine), ""]

@@ -11,7 +11,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"commands", "completion", "usage"},
-    {"backtest"},
+    {"backtest", "photos"},
     {"opening", "report"},
     {"saving"},
     {"experiment", "sweeps"},

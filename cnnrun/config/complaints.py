@@ -49,7 +49,7 @@ def _not_utf8(places: list[Path]) -> str:
 def _from_hydra(error: HydraException, command: str, places: list[Path]) -> str:
     cause = error.__cause__ or error.__context__
     if isinstance(error, MissingConfigException):
-        return _no_such_option(error, places)
+        return _no_such_option(error, command, places)
     if isinstance(error, OverrideParseException):
         return _unparsed(str(error.override))
     if isinstance(cause, OmegaConfBaseException):
@@ -84,11 +84,11 @@ def _is_a_list(key: str, command: str, places: list[Path]) -> bool:
     return any(setting.key == name and setting.value.startswith("[") for setting in settings)
 
 
-def _no_such_option(error: MissingConfigException, places: list[Path]) -> str:
+def _no_such_option(error: MissingConfigException, command: str, places: list[Path]) -> str:
     group, _, name = (error.missing_cfg_file or "").rpartition("/")
     if not any((place / group).is_dir() for place in places):
         return f"no config file '{error.missing_cfg_file}.yaml' in {' or '.join(map(str, places))}"
-    known = options.options(group, places)
+    known = options.offered(command, places).get(group) or options.options(group, places)
     return f"unknown {group} '{name}'{near_miss(name, known)} (there are {', '.join(known) or 'none'})"
 
 
@@ -106,6 +106,9 @@ def _unknown_setting(error: OmegaConfBaseException, command: str, places: list[P
     place, _, name = key.rpartition(".")
     here = [str(known) for known in parent if known != "hydra"] if isinstance(parent, DictConfig) else []
     unknown = f"unknown setting '{key}'"
+    if key not in here and options.groups(command, places).get(key) == "null":
+        known = " or ".join(f"{key}={option}" for option in options.offered(command, places)[key])
+        return f"{key} has no settings before it is chosen: add {known or f'{key}=...'}"
     if (meant := TAKEN_FOR.get(key)) in here:
         return unknown + did_you_mean([str(meant)])
     if owners := options.having(place, name, places):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra import version
 from hydra._internal.hydra import Hydra
@@ -22,8 +22,14 @@ from cnnrun.config.invocation import Invocation, Request
 from cnnrun.config.schema import MISSING, check
 from cnnrun.errors import ConfigError
 
-RESUMABLE = ("epochs", "max_seconds", "device", "threads", "dataset.root", "dataset.csv", "trust_code")
-"""What may differ in a resumed run."""
+if TYPE_CHECKING:
+    from cnnrun.run import Run
+
+RESUMABLE = {
+    "train": ("epochs", "max_seconds", "device", "threads", "dataset.root", "dataset.csv", "trust_code"),
+    "predict": ("trust_code",),
+}
+"""What may differ where a command goes on."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ def session(request: Request) -> Iterator[Hydra]:
 def one(request: Request) -> Job:
     """Compose the config of a single run; nothing is checked against signatures yet."""
     with session(request) as hydra:
-        overrides.refuse_no_choice(map(overrides.split, request.overrides), offered(request))
+        overrides.refuse_no_choice(map(overrides.split, request.overrides), required(request))
         config = compose(hydra, request.command, request.overrides)
         folder = folders.named("hydra.run.dir", config.hydra.run.get("dir"))
         values, asked = plain(config), invocation(config.hydra, folder or Path())
@@ -83,6 +89,11 @@ def takes(request: Request, key: str) -> bool:
 def offered(request: Request) -> dict[str, list[str]]:
     """The options of each group of the command."""
     return options.offered(request.command, options.folders(request.config_dir))
+
+
+def required(request: Request) -> dict[str, list[str]]:
+    """The options of each group that the command cannot do without."""
+    return options.required(request.command, options.folders(request.config_dir))
 
 
 def compose(hydra: Hydra, command: str, words: Sequence[str]) -> DictConfig:
@@ -108,21 +119,16 @@ def lists_as_a_whole(words: Sequence[str]) -> Iterator[None]:
 
 
 def resumed(request: Request) -> Job:
-    """The config of a run that is gone on with: its own, but for the few settings that may change.
+    """The config of a run or a prediction that is gone on with: its own, but for the few settings that may change.
 
     Raises:
-        ConfigError: if the folder holds no training, or other settings are given.
+        ConfigError: if the folder holds none, or other settings are given.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    from cnnrun.run import Run
-    from cnnrun.tables import SWEEP
-
     folder = Path(overrides.value_of("resume", request.overrides) or "")
-    overrides.refuse_others(request.overrides, RESUMABLE)
-    if (folder / f"{SWEEP.name}.csv").is_file():
-        raise ConfigError(f"{folder} is a sweep: give its -m command again, it skips what is finished")
-    run = Run.open_training(folder)
+    overrides.refuse_others(request.overrides, RESUMABLE[request.command])
+    run = _to_go_on_with(request.command, folder)
     with in_our_words(request.command, []):
         parsed = OverridesParser.create().parse_overrides(list(request.overrides))
     several = [override.input_line for override in parsed if override.is_sweep_override()]
@@ -133,6 +139,21 @@ def resumed(request: Request) -> Job:
     check(request.command, config, trusted=config["trust_code"] is True)
     choices = run.record.get("choices", {})
     return Job(config, Invocation(folder, choices, list(request.overrides)))
+
+
+def _to_go_on_with(command: str, folder: Path) -> "Run":
+    """Raises: ConfigError: if it is not what this command makes."""
+    from cnnrun.run import Run
+    from cnnrun.tables import SWEEP
+
+    if (folder / f"{SWEEP.name}.csv").is_file():
+        raise ConfigError(f"{folder} is a sweep: give its -m command again, it skips what is finished")
+    if command == "train":
+        return Run.open_training(folder)
+    run = Run.open(folder)
+    if run.record.get("command") != command:
+        raise ConfigError(f"{folder} is no prediction; cnnrun train resume=... goes on with a training")
+    return run
 
 
 def _changed(config: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

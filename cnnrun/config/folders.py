@@ -30,9 +30,17 @@ def named(key: str, value: str | None) -> Path | None:
 def run_folder(command: str, choices: dict[str, str], config: dict[str, Any]) -> Path:
     """outputs/<command>/<date_time>-<what>-<4 hex>, unique also for runs that start in the same second."""
     if "run" in config:
-        judged = config["split"] if "split" in config else Path(str(config["inputs"])).stem
-        what = f"{STAMP.sub('', Path(str(config['run'])).resolve().name)}-{judged}"
+        judged = config["split"] if "split" in config else Path(str(config["inputs"])).resolve().stem
+        what = f"{_judge(config)}-{judged}"
     else:
         what = f"{choices.get('model')}-{choices.get('dataset')}"
     safe = re.sub(r"[^\w.=+,-]", "_", what)[:100]
     return Path("outputs", command, f"{time.strftime('%Y-%m-%d_%H-%M-%S')}-{safe}-{secrets.token_hex(2)}")
+
+
+def _judge(config: dict[str, Any]) -> str:
+    """The run that judges or predicts, or the network that does without one."""
+    if config["run"] is None:
+        model = config.get("model")
+        return str(model.get("arch", model.get("name"))) if isinstance(model, dict) else "predict"
+    return STAMP.sub("", Path(str(config["run"])).resolve().name)

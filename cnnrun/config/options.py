@@ -10,6 +10,10 @@ import cnnrun
 from cnnrun.errors import CnnrunError, ConfigError
 
 LINE = re.compile(r"^(?P<key>\w+):[ \t]*(?P<value>[^#\n]*?)[ \t]*(?:#[ \t]*(?P<comment>.*))?$", re.MULTILINE)
+CALLED = re.compile(r"^(?:name:|defaults: *\[|  -) *(?P<name>\w+)", re.MULTILINE)
+"""What an option calls, or what other option it begins with."""
+ONLY = {("predict", "model"): "backbone"}
+"""Groups of which a command takes the options that call this, as the others bring no trained weights."""
 DEFAULT = re.compile(r"^  - (?P<group>[a-z]+): (?P<option>\S+)$", re.MULTILINE)
 
 GLOBAL = "# @package _global_"
@@ -68,8 +72,22 @@ def options(group: str, places: list[Path]) -> list[str]:
 
 
 def offered(command: str, places: list[Path]) -> dict[str, list[str]]:
-    """The options of each group of a command."""
-    return {group: options(group, places) for group in groups(command, places)}
+    """The options of each group of a command that it can work with."""
+    return {
+        group: [option for option in options(group, places) if _is_for(command, group, option, places)]
+        for group in groups(command, places)
+    }
+
+
+def required(command: str, places: list[Path]) -> dict[str, list[str]]:
+    """The options of each group that a command cannot do without."""
+    defaults = groups(command, places)
+    return {group: options for group, options in offered(command, places).items() if defaults[group] != "null"}
+
+
+def _is_for(command: str, group: str, option: str, places: list[Path]) -> bool:
+    wanted = ONLY.get((command, group))
+    return wanted is None or wanted in CALLED.findall(_text(f"{group}/{option}.yaml", places))
 
 
 def settings(name: str, places: list[Path]) -> list[Setting]:

@@ -14,7 +14,9 @@ PATHS = (
 PATH_ENDINGS = (".root", ".csv", ".manifest")
 RUN_FOLDER, SWEEP_FOLDER = "hydra.run.dir", "hydra.sweep.dir"
 OPTIONAL = "experiment"
-"""The one group that need not be chosen."""
+"""The group that need not be chosen."""
+NO_CHOICE = (f"{OPTIONAL}=null", "model=null")
+"""Words that say what is so in any case, where they are allowed; Hydra does not take them."""
 
 Word = tuple[str, str]
 """The key and the value of one override, as text."""
@@ -148,8 +150,8 @@ def refuse_folder_of_a_run(overrides: Iterable[str]) -> None:
 
 
 def without_none(words: Iterable[str]) -> list[str]:
-    """Leave out `experiment=null`, which is the default and which Hydra does not take."""
-    return [word for word in words if word != f"{OPTIONAL}=null"]
+    """Leave out the choice of no option, which is the default."""
+    return [word for word in words if word not in NO_CHOICE]
 
 
 def refuse_no_choice(words: Iterable[Word], groups: Mapping[str, list[str]]) -> None:

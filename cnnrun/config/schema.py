@@ -16,7 +16,8 @@ from cnnrun.errors import ConfigError, near_miss
 MISSING = "???"
 """How OmegaConf writes a value that must be given."""
 
-COMMAND_GROUPS = {"train": tuple(GROUPS), "eval": (), "predict": ()}
+COMMAND_GROUPS = {"train": tuple(GROUPS), "eval": (), "predict": ("model",)}
+OPTIONAL_GROUPS = {"predict": ("model",)}
 
 Settings = TypeVar("Settings")
 
@@ -118,13 +119,18 @@ def _unfit_for_storage(value: Any, where: str = "") -> Iterator[str]:
 
 
 def _problems(command: str, config: dict[str, Any], trusted: bool) -> Iterator[str]:
+    from cnnrun import settings
+
+    if wrong := settings.wrong_form(command, config):
+        yield wrong
+        return
     groups = COMMAND_GROUPS[command]
     own = {key: value for key, value in config.items() if key not in groups}
     yield from _compare("", _command_signature(command), own, groups)
     for group in groups:
         if group in config:
             yield from _group_problems(group, config[group], trusted)
-        else:
+        elif group not in OPTIONAL_GROUPS.get(command, ()):
             yield f"missing setting '{group}': cnnrun {command} needs it"
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from cnnrun.cli import main
 from cnnrun.data.energy_demo import energy_demo
@@ -231,14 +230,11 @@ def test_words_that_cannot_be_meant_are_answered_in_a_sentence(here, capsys, wor
     assert len(err.splitlines()) == 1
 
 
-def test_a_run_that_classifies_is_refused(here, capsys):
-    shutil.copytree("run/", "classes")
-    file = Path("classes/config.yaml")
-    task = Path(__file__).parents[2] / "conf/task/classification.yaml"
-    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"task": yaml.safe_load(task.read_text())}))
-    predict("classes", "demo.csv", 2)
+@pytest.mark.parametrize("word", ["truth=labels.csv", "labels=names.txt", "annotate=true", "compile=true"])
+def test_settings_of_photos_are_refused_where_a_run_forecasts(here, capsys, word):
+    predict("run", "demo.csv", 2, word)
     assert capsys.readouterr().err == (
-        "cnnrun predict: error: run=classes: it was trained for task=classification, and predict is for forecasts\n"
+        f"cnnrun predict: error: {word} is for photos, and the run run forecasts: leave it out\n"
     )
 
 

@@ -1,0 +1,164 @@
+"""What the outputs of a network are called: names that come with it, or those of a file."""
+
+import csv
+import json
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cnnrun.errors import DataError, near_miss
+
+UNKNOWN = "unknown"
+"""The name of a class that nobody named."""
+INDEX_COLUMNS = ("index", "class_index", "id", "class_id", "number")
+NAME_COLUMNS = ("label", "name", "class", "class_name")
+MARKS = (",", ";", "\t")
+
+
+@dataclass(frozen=True)
+class Classes:
+    """A name an output, and other words for it, such as the ids of WordNet that folders are called by."""
+
+    names: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
+
+    @classmethod
+    def numbered(cls, count: int) -> "Classes":
+        """Without names."""
+        return cls((UNKNOWN,) * count)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def unnamed(self) -> int:
+        return self.names.count(UNKNOWN)
+
+    def find(self, word: str) -> list[int]:
+        """The outputs that a word can mean; several, where classes share a name, such as the two cranes of ImageNet."""
+        return self._known.get(_plain(word), [])
+
+    def near(self, word: str) -> str:
+        """` - did you mean ...?`"""
+        return near_miss(word, dict.fromkeys(self.names))
+
+    @cached_property
+    def unique_names(self) -> list[str]:
+        """With the index behind names that are not."""
+        once = {name for name in self.names if self.names.count(name) == 1} if len(self) < 10_000 else set()
+        return [name if name in once else f"{name} ({index})" for index, name in enumerate(self.names)]
+
+    @cached_property
+    def _known(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for words in (self.names, self.aliases):
+            for index, word in enumerate(words):
+                if word and word != UNKNOWN and index not in (there := found.setdefault(_plain(word), [])):
+                    there.append(index)
+        return found
+
+
+def _plain(word: str) -> str:
+    """Folders and tables write sea_lion, Sea Lion, or an accent in two characters."""
+    return " ".join(unicodedata.normalize("NFC", word).casefold().replace("_", " ").split())
+
+
+def read_classes(file: str, count: int) -> Classes:
+    """The names in a file: a name a line, JSON (a list, index to name, index to [id, name]), or CSV with both.
+
+    Args:
+        count: of the network's outputs. What lists all names in their order must have so many; what gives an index to
+            each may leave out some.
+    Raises:
+        DataError: if it cannot be read, or is for another network.
+    """
+    path = Path(file).expanduser()
+    text = _text(path, file)
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        return _of_json(text, file, count)
+    if suffix in (".csv", ".tsv"):
+        return _of_csv(text, file, count)
+    return _in_order([line.strip() for line in text.splitlines() if line.strip()], file, count)
+
+
+def _text(path: Path, file: str) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        there = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise DataError(f"labels={file}: there is no such file{near_miss(path.name, there)}") from error
+    except OSError as error:
+        raise DataError(f"labels={file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"labels={file} is not text in UTF-8: save it as that") from error
+
+
+def _in_order(names: Sequence[str], file: str, count: int) -> Classes:
+    if len(names) != count:
+        raise DataError(
+            f"labels={file} has {len(names):,} names, and the network has {count:,} classes: it needs one for each, in "
+            "their order"
+        )
+    return Classes(tuple(names))
+
+
+def _of_json(text: str, file: str, count: int) -> Classes:
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"labels={file} is no JSON: {str(error).splitlines()[0]}") from error
+    if isinstance(values, list) and all(isinstance(name, str) for name in values):
+        return _in_order(values, file, count)
+    if not isinstance(values, dict):
+        raise DataError(f"labels={file}: a list of names, or an object from index to name, was expected")
+    return _by_index([(index, *_id_and_name(name, file)) for index, name in values.items()], file, count)
+
+
+def _id_and_name(value: Any, file: str) -> tuple[str, str]:
+    if isinstance(value, str):
+        return "", value
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(part, str) for part in value):
+        return value[0], value[1]
+    raise DataError(f"labels={file}: {json.dumps(value)[:60]} is neither a name nor a pair of id and name")
+
+
+def _of_csv(text: str, file: str, count: int) -> Classes:
+    first = text.partition("\n")[0]
+    rows = [row for row in csv.reader(text.splitlines(), delimiter=max(MARKS, key=first.count)) if any(row)]
+    header = [cell.strip().lower() for cell in rows[0]] if rows else []
+    name = next((column for column in NAME_COLUMNS if column in header), None)
+    if name is None:
+        raise DataError(
+            f"labels={file} has no column for the names ({', '.join(NAME_COLUMNS[:2])}); its columns are "
+            f"{', '.join(header) or 'none'}"
+        )
+    names = [_cell(row, header.index(name)) for row in rows[1:]]
+    index = next((column for column in INDEX_COLUMNS if column in header), None)
+    if index is None:
+        return _in_order(names, file, count)
+    indices = [_cell(row, header.index(index)) for row in rows[1:]]
+    return _by_index(zip(indices, [""] * len(names), names, strict=True), file, count)
+
+
+def _cell(row: Sequence[str], position: int) -> str:
+    return row[position].strip() if position < len(row) else ""
+
+
+def _by_index(triples: Iterable[tuple[str, str, str]], file: str, count: int) -> Classes:
+    """From index, id and name of each class."""
+    names, aliases = [UNKNOWN] * count, [""] * count
+    for word, alias, name in triples:
+        if not word.isdecimal():
+            raise DataError(f"labels={file}: '{word}' is no index of a class; 0 is the first")
+        index = int(word)
+        if index >= count:
+            raise DataError(
+                f"labels={file} names a class {index:,}, and the network has {count:,}, from 0 to {count - 1:,}: it is "
+                "for another network"
+            )
+        names[index], aliases[index] = name or UNKNOWN, alias
+    return Classes(tuple(names), tuple(aliases))

@@ -1,0 +1,171 @@
+"""What files really show: from the names of their folders, or from a table."""
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from cnnrun.data.image_walk import as_label, counted, shown
+from cnnrun.errors import DataError, near_miss
+from cnnrun.photos.classes import Classes
+from cnnrun.photos.inputs import Inputs
+
+FILE_COLUMNS = ("file", "path", "filename", "file_name", "image", "photo")
+LABEL_COLUMNS = ("label", "class", "class_name", "target", "truth")
+INDEX_COLUMNS = ("class_index", "class_id", "index", "label_index")
+MARKS = (",", ";", "\t", "|")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The class of each input that has one, by its path."""
+
+    indices: dict[str, int] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+
+def of_folders(inputs: Inputs, classes: Classes) -> Truth:
+    """The class that the folder of each file is called by; nothing, unless all folders are classes."""
+    names = {path: as_label(inputs.file(path).absolute().parent.name) for path in inputs.paths}
+    found = {name: classes.find(name) for name in set(names.values())}
+    strangers = sorted(name for name, meant in found.items() if len(meant) != 1)
+    if not strangers:
+        return Truth({path: found[name][0] for path, name in names.items()})
+    if len(strangers) == len(found):
+        return Truth()
+    first = strangers[0]
+    why = "is the name of several" if found[first] else "is no class"
+    return Truth(
+        remarks=(
+            f"the folders are not taken for the truth, as '{first}' {why}{'' if found[first] else classes.near(first)}"
+            f"{f' (nor are {len(strangers) - 1} more)' if len(strangers) > 1 else ''}; truth=labels.csv names it",
+        )
+    )
+
+
+def of_table(file: str, inputs: Inputs, classes: Classes) -> Truth:
+    """The class of each file that a table names by its path from the inputs or from the table, or by its name alone.
+
+    Raises:
+        DataError: if it cannot be read, lacks a column, or calls a class what is none.
+    """
+    table = _read(file)
+    column = table.first(FILE_COLUMNS)
+    if column is None:
+        raise table.lacks("file", "the path or name of each picture")
+    by_label, by_index = table.first(LABEL_COLUMNS), table.first(INDEX_COLUMNS)
+    if by_label is None and by_index is None:
+        raise table.lacks("label or class_index", "what each picture shows")
+    known = _Names(inputs, table.folder)
+    indices: dict[str, int] = {}
+    for row in table.rows:
+        path = known.find(row.get(column, ""))
+        index = None if path is None else _index_of(table, row, by_label, by_index, classes)
+        if path is not None and index is not None and indices.setdefault(path, index) != index:
+            raise DataError(f"truth={file} says of {shown(path)} that it shows two things; keep one of the rows")
+    if not indices:
+        example = next((row[column] for row in table.rows if row.get(column)), "nothing")
+        raise DataError(
+            f"truth={file} names no file of the inputs; its column '{column}' begins with {example}, and the inputs "
+            f"with {shown(inputs.paths[0])}"
+        )
+    return Truth(indices, _contradictions(table, by_label, by_index, classes))
+
+
+@dataclass(frozen=True)
+class _Table:
+    name: str
+    folder: Path
+    header: Sequence[str]
+    rows: Sequence[dict[str, str]]
+
+    def first(self, names: Sequence[str]) -> str | None:
+        """The first of the names that is a column."""
+        return next((name for name in names if name in self.header), None)
+
+    def lacks(self, wanted: str, for_what: str) -> DataError:
+        close = near_miss(wanted.split()[-1], self.header) or near_miss(wanted.split()[0], self.header)
+        return DataError(
+            f"truth={self.name} has no column {wanted}, for {for_what}{close or ';'} its columns are "
+            f"{', '.join(self.header) or 'none'}"
+        )
+
+
+def _read(file: str) -> _Table:
+    path = Path(file).expanduser()
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        there = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise DataError(f"truth={file}: there is no such file{near_miss(path.name, there)}") from error
+    except OSError as error:
+        raise DataError(f"truth={file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"truth={file} is no CSV in UTF-8") from error
+    first = text.partition("\n")[0]
+    lines = [row for row in csv.reader(text.splitlines(), delimiter=max(MARKS, key=first.count)) if any(row)]
+    header = [cell.strip().lower() for cell in lines[0]] if lines else []
+    rows = [dict(zip(header, map(str.strip, line), strict=False)) for line in lines[1:]]
+    return _Table(file, path.parent, header, rows)
+
+
+class _Names:
+    """The inputs by all that a table may call them."""
+
+    def __init__(self, inputs: Inputs, folder: Path) -> None:
+        self._paths = {shown(path): path for path in inputs.paths}
+        self._places = {os.path.abspath(inputs.file(path)): path for path in inputs.paths}
+        self._folder = folder
+        lone = Counter(PurePosixPath(path).name for path in inputs.paths)
+        self._names = {name: path for path in inputs.paths if lone[name := PurePosixPath(path).name] == 1}
+
+    def find(self, cell: str) -> str | None:
+        word = cell.replace("\\", "/").removeprefix("./")
+        if word in self._paths:
+            return self._paths[word]
+        place = os.path.abspath(os.path.join(self._folder, os.path.expanduser(word)))
+        return self._places.get(place) or (self._names.get(word) if "/" not in word else None)
+
+
+def _index_of(
+    table: _Table, row: dict[str, str], by_label: str | None, by_index: str | None, classes: Classes
+) -> int | None:
+    """The number, where the table has one, else what the name means; None for empty cells."""
+    number = row.get(by_index, "") if by_index else ""
+    if number:
+        if not number.isdecimal() or int(number) >= len(classes):
+            raise DataError(
+                f"truth={table.name}: {by_index} {number} is no class; there are {len(classes):,}, from 0 to "
+                f"{len(classes) - 1:,}"
+            )
+        return int(number)
+    word = row.get(by_label, "") if by_label else ""
+    if not word:
+        return None
+    meant = classes.find(word)
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        raise DataError(
+            f"truth={table.name}: '{word}' is the name of the classes {', '.join(map(str, meant))}; give their number "
+            "in a column class_index"
+        )
+    why = "; its classes have no names: labels=FILE" if classes.unnamed == len(classes) else classes.near(word)
+    raise DataError(f"truth={table.name}: '{word}' is no class of the network{why}")
+
+
+def _contradictions(table: _Table, by_label: str | None, by_index: str | None, classes: Classes) -> tuple[str, ...]:
+    """A doubt, where the numbers of a table mean other classes than its names do."""
+    if by_label is None or by_index is None:
+        return ()
+    pairs = [(classes.find(row.get(by_label, "")), row.get(by_index, "")) for row in table.rows]
+    known = [(meant, int(number)) for meant, number in pairs if meant and number]
+    wrong = sum(number not in meant for meant, number in known)
+    if wrong * 2 <= len(known):
+        return ()
+    return (
+        f"truth={table.name}: the numbers in {by_index} are other classes than the names in {by_label} for "
+        f"{counted(wrong, 'row')} of {len(known):,}; the numbers were taken",
+    )
