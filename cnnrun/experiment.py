@@ -64,6 +64,13 @@ class Experiment:
     def parameters(self) -> int:
         return sum(int(row["parameters"]) for row in self.layers)
 
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be known of the data and of the model before training starts, a sentence each."""
+        freezing = getattr(self.model, "freezing", None)
+        summary = [f"the model {freezing.summary(self.model)}"] if freezing is not None else []
+        return [*self.data.remarks, *getattr(self.model, "remarks", []), *summary, *filter(None, [self.whole])]
+
     def outputs(self, split: Split, batch_size: int | None = None) -> Tensor:
         """(N, K) float32 on the CPU: what the model says of every sample, in the order of the split."""
         loader = self.evaluation_loader(split, batch_size)

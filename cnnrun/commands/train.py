@@ -9,7 +9,6 @@ from cnnrun import config as configs
 from cnnrun import console, experiment, opening
 from cnnrun.backtest import backtest, headline, require_series, summary
 from cnnrun.config import Invocation
-from cnnrun.data.splits import Data
 from cnnrun.errors import Diverged, Interrupted
 from cnnrun.experiment import Experiment
 from cnnrun.report import Outputs, outputs_of, report_of
@@ -44,7 +43,8 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
             parts = distributed.first_then_others(build)
         config = config | {"precision": parts.compute.precision}
         fit = experiment.prepare_training(config, parts)
-        _remark(data, parts)
+        if distributed.is_first():
+            console.tell_all([], parts.remarks)
         run = opening.new_run(config, invocation, parts) if fresh else opening.resumed_run(config, parts, fit)
         if run is None:
             return
@@ -61,11 +61,6 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
             results = _finish(run, parts, fit, figures=settings.figures)
     if results:
         console.results(results, run.path, parts.data.unit)
-
-
-def _remark(data: Data, parts: Experiment) -> None:
-    if distributed.is_first():
-        console.tell_all([], [*data.remarks, *filter(None, [parts.whole])])
 
 
 def _train(run: Run, fit: Fit, signals: Signals) -> None:
