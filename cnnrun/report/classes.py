@@ -41,6 +41,8 @@ class ClassesReport:
             judged.notes += self.task.notes(gap)
         if isinstance(self.data, FolderData):
             judged.doubts += self.data.doubts
+            if "train" not in rows:  # an evaluation: a training has said it before it began
+                judged.notes += [sentence for sentence in self.data.remarks if sentence not in judged.doubts]
         return judged
 
     def stored(self) -> dict[str, Any]:

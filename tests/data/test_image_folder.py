@@ -18,7 +18,7 @@ from cnnrun.data.image_folder import FolderData, geometry_for, image_folder
 from cnnrun.data.preprocessing import Preprocessing
 from cnnrun.errors import ConfigError, DataError
 from cnnrun.run import Run
-from cnnrun.tables import BROKEN, CLASSES
+from cnnrun.tables import BROKEN, CLASSES, PREDICTIONS
 from cnnrun.values import InputSpec
 
 CONF = Path(__file__).parents[2] / "conf" / "dataset" / "image_folder.yaml"
@@ -358,3 +358,21 @@ def test_a_folder_that_moved_is_judged_where_it_is_now(
 def test_a_root_must_be_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "dataset=image_folder"]) == 2
     assert "dataset.root is required: write dataset.root=..." in capsys.readouterr().err
+
+
+def test_an_evaluation_says_which_classes_are_missing(
+    here: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(small(photos, "epochs=1")) == 0
+    shutil.copytree(photos, here / "others")
+    shutil.rmtree(here / "others" / "green")
+    (here / "others" / "red" / "zz.png").write_bytes(b"")
+    capsys.readouterr()
+    assert main(["eval", "run=run", "root=others", "figures=false", "hydra.run.dir=judged"]) == 0
+    told = capsys.readouterr().err
+    assert "note: the folder has no pictures of 1 class that the run knows: green\n" in told
+    assert "note: 1 file cannot be read, and it is left out: red/zz.png (" in told
+    judged = Run.open("judged")
+    assert [row["test"] for row in judged.rows(CLASSES)] == ["2", "0", "6"]
+    assert [row["path"] for row in judged.rows(BROKEN)] == ["red/zz.png"]
+    assert {row["target"] for row in judged.rows(PREDICTIONS)} == {"blue", "red"}
