@@ -117,7 +117,7 @@ def _quieten_pillow() -> None:
 
     A filter of the process: `warnings.catch_warnings` in several threads can leave any of their states behind.
     """
-    if warnings.filters[0][3] != PILLOWS:
+    if not warnings.filters or warnings.filters[0][3] != PILLOWS:
         warnings.filterwarnings("ignore", module=PILLOWS.pattern)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from cnnrun.data.geometry import Color
+from cnnrun.data.image_formats import BrokenImage
 
 Array = np.ndarray[Any, np.dtype[Any]]
 ALPHA = {"RGBA", "LA", "PA", "La", "RGBa"}
@@ -21,7 +22,12 @@ def visible(image: Image.Image, color: Color) -> Array:
     """The pixels of a loaded picture: (H, W, 3) uint8 RGB, or (H, W) uint8 of its luma (ITU-R 601).
 
     Transparent parts lie over white. CMYK is turned into RGB without a colour profile.
+
+    Raises:
+        BrokenImage: if the colours are in a space that Pillow cannot turn into RGB.
     """
+    if image.mode == "LAB":
+        raise BrokenImage("colours in CIELAB, which is not read: save it as RGB")
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         image = Image.fromarray(_eight_bits(image))
     elif image.mode in ALPHA or "transparency" in image.info:

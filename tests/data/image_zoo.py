@@ -95,6 +95,10 @@ def jpegs() -> Iterator[Kind]:
     yield by_pillow("full_chroma.jpeg", saved(image, "JPEG", subsampling=0, quality=95), "JPEG, 4:4:4")
     yield by_pillow("progressive.jpg", saved(image, "JPEG", progressive=True), "JPEG, progressive")
     yield by_pillow("grey.jpg", saved(Image.fromarray(grey_picture()), "JPEG"), "JPEG, grey")
+    yield by_pillow("rgb_inside.jpg", saved(image, "JPEG", keep_rgb=True), "JPEG, RGB without YCbCr")
+    other = Image.fromarray(picture()[::-1].copy())
+    several = saved(image, "MPO", save_all=True, append_images=[other])
+    yield by_pillow("several.jpg", several, "JPEG of two pictures, as 3-D cameras and telephones write it")
     yield by_pillow("1x1.jpg", saved(image.crop((9, 9, 10, 10)), "JPEG"), "JPEG of one pixel")
     yield by_pillow("trailing_junk.jpg", saved(image, "JPEG") + JUNK, "JPEG with bytes behind its end")
     junk = saved(image, "JPEG")[:-2] + b"junk\xff\xd9"
@@ -271,6 +275,10 @@ def gifs_and_webps() -> Iterator[Kind]:
     )
     seen = over_white(palette[index], np.where(index == 3, 0, 255))
     yield Kind("clear.gif", saved(first, "GIF", transparency=3), seen, "GIF with a clear colour")
+    grey = Image.fromarray(grey_picture())
+    seen = np.where(grey_picture() == grey_picture()[0, 5], 255, grey_picture())
+    content = saved(grey, "GIF", transparency=int(grey_picture()[0, 5]))
+    yield Kind("grey_clear.gif", content, grey_to_rgb(seen), "GIF, grey with a clear value")
     image, other = Image.fromarray(picture()), Image.fromarray(picture()[::-1].copy())
     yield Kind("lossless.webp", saved(image, "WEBP", lossless=True), picture(), "WebP, lossless")
     yield by_pillow("lossy.webp", saved(image, "WEBP", quality=80), "WebP, lossy")
@@ -467,6 +475,8 @@ def broken() -> Iterator[Kind]:
     frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 65535, 65535, 0) + b"\x02\x02\x4c\x01\0;"
     bomb = b"GIF89a" + struct.pack("<HHBBB", 65535, 65535, 0xF0, 0, 0) + bytes(6) + frame
     yield Kind("bomb.gif", bomb, None, "GIF that claims 65,535 x 65,535 pixels")
+    lab = saved(Image.frombytes("LAB", (WIDTH, HEIGHT), picture().tobytes()), "TIFF")
+    yield Kind("lab.tif", lab, None, "TIFF in CIELAB")
     nothing = chunk(b"IHDR", struct.pack(">IIBBBBB", 0, 7, 8, 2, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(b""))
     yield Kind("no_pixels.png", b"\x89PNG\r\n\x1a\n" + nothing + chunk(b"IEND", b""), None, "PNG of 0 x 7 pixels")
 

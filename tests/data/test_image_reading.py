@@ -86,6 +86,7 @@ def test_every_reason_is_one_short_clause_without_the_path(zoo):
         ("half_a.webp", "truncated"),
         ("half_a.bmp", "truncated"),
         ("half_a.tif", "truncated"),
+        ("lab.tif", "colours in CIELAB, which is not read: save it as RGB"),
         ("bad_pixels.png", "damaged (wrong checksum)"),
         ("bad_header_checksum.png", "damaged header"),
         ("bomb.png", "120,000 x 90,000 pixels: more than 178 million"),
@@ -302,6 +303,17 @@ def test_a_picture_that_is_cut_anywhere_is_broken(kind):
     behind = {"JPEG": 2, "PNG": 20, "GIF": 5, "WEBP": 1}.get(kind, 0)
     whole = [end for end in range(0, len(content) - behind, 7) if not broken(content[:end])]
     assert whole == []
+
+
+def test_pillows_remarks_are_silent_whatever_filters_there_are(zoo):
+    odd = read_file(zoo[0].path.parent / "broken_exif.jpg")
+    with warnings.catch_warnings():
+        warnings.resetwarnings()
+        decode_image(odd, "rgb")
+        warnings.simplefilter("error")
+        decode_image(odd, "rgb")
+        with pytest.raises(UserWarning):
+            warnings.warn("of others", UserWarning, stacklevel=1)
 
 
 def test_all_pictures_in_work_share_the_memory_of_the_largest():
