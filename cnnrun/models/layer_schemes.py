@@ -27,8 +27,12 @@ class Layer:
 
 
 def by_modules(features: nn.Module, order: Sequence[str], prefix: str) -> list[Layer]:
-    """A position for each module of `order`, the dotted names of those in `features`, which is called `prefix`."""
-    return [Layer(_short(name, features, prefix), (name,)) for name in order]
+    """A position for each module of `order`, the dotted names of those in `features`, which is called `prefix`.
+
+    An identity, such as what stands for the classifier that was taken away, is no layer.
+    """
+    layers = [name for name in order if not isinstance(_module(features, name, prefix), nn.Identity)]
+    return [Layer(_short(name, features, prefix), (name,)) for name in layers]
 
 
 def by_blocks(features: nn.Module, order: Sequence[str], prefix: str) -> list[Layer]:
@@ -41,7 +45,7 @@ def by_blocks(features: nn.Module, order: Sequence[str], prefix: str) -> list[La
     return [
         Layer(_short(block, features, prefix), tuple(names))
         for block, names in members.items()
-        if any(_own(features, name, prefix) for name in names)
+        if any(owns_parameters(_module(features, name, prefix)) for name in names)
     ]
 
 
@@ -61,9 +65,8 @@ def _short(name: str, features: nn.Module, prefix: str) -> str:
     return name[len(prefix) + 1 :] or type(features).__name__
 
 
-def _own(features: nn.Module, name: str, prefix: str) -> bool:
-    module = features.get_submodule(name[len(prefix) + 1 :])
-    return owns_parameters(module)
+def _module(features: nn.Module, name: str, prefix: str) -> nn.Module:
+    return features.get_submodule(name[len(prefix) + 1 :])
 
 
 def _blocks(module: nn.Module, name: str) -> Iterator[str]:

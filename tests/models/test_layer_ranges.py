@@ -265,3 +265,7 @@ def test_a_range_that_matches_nothing_is_refused(chain, trainable, complaint):
 def test_keras_is_refused_for_networks_whose_list_is_not_known(resnet):
     with pytest.raises(ConfigError, match=r"model\.scheme=keras: .* is a ResNet; take model\.scheme=modules or blocks"):
         resolve(resnet, SIZE, "top:40", "keras")
+
+
+def test_the_place_of_the_classifier_that_was_taken_away_is_no_layer(mobilenet):
+    assert names(mobilenet, "top:1") == ["features.18.2"]
