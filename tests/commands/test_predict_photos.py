@@ -2,7 +2,13 @@
 
 import csv
 import json
+import os
+import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +16,14 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from torchvision.models import squeezenet1_1
+from torchvision.transforms import v2
 
 from cnnrun import experiment
 from cnnrun.cli import main
+from cnnrun.config import folders
+from cnnrun.errors import NotWritten
+from cnnrun.photos import pictures, predicting
 from cnnrun.run import Run
 from tests.data.image_zoo import make_zoo
 
@@ -206,3 +217,257 @@ def test_a_run_that_was_trained_on_a_folder_sees_photos_as_it_saw_those(tmp_path
         row = rows[expected["id"]]
         assert row["label_1"] == expected["prediction"]
         assert float(row["probability_1"]) == pytest.approx(float(expected["confidence"]), abs=1e-5)
+
+
+# --- interrupted, and gone on with
+
+
+def interrupt_after(batches, monkeypatch, how):
+    """Let something happen once so many batches are predicted."""
+    whole = predicting.predicted
+
+    def some(*arguments, **more):
+        for number, batch in enumerate(whole(*arguments, **more), start=1):
+            if number == batches:
+                how()
+            yield batch
+
+    monkeypatch.setattr(predicting, "predicted", some)
+
+
+def ctrl_c():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def full_disk():
+    raise NotWritten("could not write out/tables/predictions.csv: No space left on device")
+
+
+WORDS = ["run=run", "inputs=digits", "batch_size=6", "annotate=true"]
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "left", "message"),
+    [
+        (ctrl_c, 130, 12, "cnnrun predict: stopped by SIGINT; go on with: cnnrun predict resume=out\n"),
+        (full_disk, 1, 6, "No space left on device; go on with: cnnrun predict resume=out\n"),
+    ],
+)
+def test_what_was_interrupted_goes_on_and_ends_with_the_same_bytes(here, monkeypatch, capsys, how, code, left, message):
+    with monkeypatch.context() as patched:
+        interrupt_after(2, patched, how)
+        predict(*WORDS, "hydra.run.dir=out", code=code)
+    assert capsys.readouterr().err.endswith(message)
+    assert len(table()) == left
+    assert Run.open("out").status in ("interrupted", "failed")
+    with Path("out/tables/predictions.csv").open("ab") as file:
+        file.write(b"digits/x.png,ok,half a r")
+    assert main(["predict", "resume=out"]) == 0
+    assert f"{left} of 40 files were predicted before" in capsys.readouterr().err
+    predict(*WORDS, "hydra.run.dir=whole")
+    assert everything("out") == everything("whole")
+    assert Run.open("out").record["files"] == 40
+
+
+def test_figures_that_were_not_drawn_are_drawn_by_going_on(here, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(pictures, "tiles", lambda *_: full_disk())
+        predict(*WORDS, "figures=true", "hydra.run.dir=out", code=1)
+    assert not Path("out/figures/contact_sheet.png").exists()
+    assert main(["predict", "resume=out"]) == 0
+    assert Path("out/figures/contact_sheet.png").exists()
+
+
+def test_a_finished_prediction_is_not_gone_on_with(here, capsys):
+    predict(*WORDS, "hydra.run.dir=out")
+    capsys.readouterr()
+    before = everything("out")
+    assert main(["predict", "resume=out"]) == 2
+    assert error_of(capsys) == (
+        "cnnrun predict: error: resume=out: it is finished, and nothing is left to do; its predictions are in "
+        "out/tables/predictions.csv"
+    )
+    assert everything("out") == before
+
+
+def test_other_inputs_are_not_gone_on_with(here, monkeypatch, capsys):
+    with monkeypatch.context() as patched:
+        interrupt_after(2, patched, ctrl_c)
+        predict(*WORDS, "hydra.run.dir=out", code=130)
+    capsys.readouterr()
+    shutil.copy(next(Path("digits/3").iterdir()), "digits/3/another.png")
+    assert main(["predict", "resume=out"]) == 3
+    assert "the inputs are not those that out was begun with (40 files then, 41 now, or others of them)" in error_of(
+        capsys
+    )
+
+
+def test_a_training_is_no_prediction_to_go_on_with(here, capsys):
+    assert main(["predict", "resume=run"]) == 2
+    assert error_of(capsys) == (
+        "cnnrun predict: error: run is no prediction; cnnrun train resume=... goes on with a training"
+    )
+
+
+def test_a_prediction_is_no_run_that_predicts(here, capsys):
+    predict(*WORDS, "hydra.run.dir=out")
+    capsys.readouterr()
+    predict("run=out", "inputs=digits", code=2)
+    assert error_of(capsys) == "cnnrun predict: error: out is an evaluation of run: name that run"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="the process is killed by a POSIX signal")
+def test_a_kill_loses_a_batch_at_most(here):
+    for number in range(40):
+        shutil.copytree("digits", f"many/{number}")
+    words = ["run=run", "inputs=many", "batch_size=8", "figures=false", "threads=1"]
+    process = subprocess.Popen([sys.executable, "-m", "cnnrun", "predict", *words, "hydra.run.dir=out"])
+    file = Path("out/tables/predictions.csv")
+    until = time.monotonic() + 60
+    while (not file.exists() or file.read_bytes().count(b"\n") < 100) and time.monotonic() < until:
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+    assert 100 <= file.read_bytes().count(b"\n") < 1601
+    assert main(["predict", "resume=out"]) == 0
+    predict(*words, "hydra.run.dir=whole")
+    assert everything("out") == everything("whole")
+    assert len(table()) == 1600
+
+
+# --- wrong use
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ("run=run inputs=digit", 3, "inputs=digit: there is no such file or folder - did you mean 'digits'?"),
+        ("run=run inputs=empty", 3, "empty is empty: inputs names a folder with pictures, at any depth"),
+        ("run=run inputs=digits/*.jpg", 3, "inputs=digits/*.jpg: no picture matches; digits holds no files"),
+        (
+            "run=run inputs=digits checkpoint=last labels=few.txt",
+            3,
+            "labels=few.txt has 2 names, and the network has 10",
+        ),
+        ("run=run inputs=digits truth=few.txt", 3, "truth=few.txt has no column file, for the path or name of each"),
+        ("run=run inputs=digits truth=wrong.csv", 3, "truth=wrong.csv: 'ten' is no class of the network"),
+        ("run=bare inputs=digits", 2, "run bare has no checkpoint 'best'"),
+        ("run=digits inputs=digits", 2, "digits is no run folder (it has no run.json and config.yaml)"),
+        ("run=run inputs=digits precision=fp16", 2, "precision=fp16 needs a CUDA device; try precision=bf16 or fp32"),
+        ("run=run inputs=digits device=cuda:99", 2, "device=cuda:99: this machine shows"),
+    ],
+)
+def test_wrong_use_is_answered_in_a_sentence_before_anything_is_written(here, capsys, words, code, message):
+    shutil.copytree("run", "bare")
+    shutil.rmtree("bare/checkpoints")
+    Path("empty").mkdir()
+    Path("few.txt").write_text("zero\none\n")
+    first = next(Path("digits/3").iterdir()).name
+    Path("wrong.csv").write_text(f"file,label\n{first},ten\n")
+    predict(*words.split(), "hydra.run.dir=out", code=code)
+    error = error_of(capsys)
+    assert error.startswith(f"cnnrun predict: error: {message}")
+    assert len(error.splitlines()) == 1
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda stored: stored.update(image_size=[8, 8, 8]), "run=run: it was trained on samples of 1 x 8 x 8 x 8"),
+        (lambda stored: stored.update(class_names="ab"), "run: stored preprocessing, class_names: a list of names was"),
+        (lambda stored: stored.pop("scale"), "run: stored preprocessing, scale: Field required"),
+        (
+            lambda stored: stored.update(class_names=["a"]),
+            "checkpoint run/checkpoints/best does not fit the model of its",
+        ),
+    ],
+)
+def test_the_preprocessing_of_a_stranger_is_checked(here, capsys, damage, message):
+    stored = json.loads(Path("run/preprocessing.json").read_text())
+    damage(stored)
+    Path("run/preprocessing.json").write_text(json.dumps(stored))
+    assert main(["predict", "run=run", "inputs=digits"]) in (2, 3)
+    assert error_of(capsys).startswith(f"cnnrun predict: error: {message}")
+
+
+# --- without a run
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Random weights of a small network of torchvision, in the official layout."""
+    file = tmp_path_factory.mktemp("weights") / "squeezenet.pth"
+    torch.manual_seed(0)
+    torch.save(squeezenet1_1(weights=None).state_dict(), file)
+    return file
+
+
+def test_trained_weights_predict_without_a_run(weights, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    generator = np.random.default_rng(0)
+    for name in ("a/one.png", "b/two.jpg"):
+        Path("photos", name).parent.mkdir(parents=True)
+        pixels = generator.integers(0, 256, size=(9, 12, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((360, 270), Image.Resampling.BICUBIC).save(f"photos/{name}")
+    Path("names.json").write_text(json.dumps({str(index): f"thing {index}" for index in range(999)}))
+    words = ["model=backbone", "model.arch=squeezenet1_1", f"model.weights={weights}", "precision=fp32"]
+    predict(*words, "inputs=photos", "labels=names.json", "hydra.run.dir=out", "top_k=1000")
+    model = squeezenet1_1(weights=None).eval()
+    model.load_state_dict(torch.load(weights, weights_only=True))
+    steps = [
+        v2.PILToTensor(),
+        v2.Resize(256, antialias=True),
+        v2.CenterCrop(224),
+        v2.ToDtype(torch.float32, scale=True),
+    ]
+    chain = v2.Compose([*steps, v2.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))])
+    for row in table():
+        with torch.no_grad():
+            expected = model(chain(Image.open(Path("photos", row["path"])))[None]).softmax(dim=1)[0]
+        shares = {int(row[f"index_{rank}"]): float(row[f"probability_{rank}"]) for rank in range(1, 1001)}
+        found = torch.tensor([shares[index] for index in range(1000)])
+        torch.testing.assert_close(found, expected, rtol=2e-4, atol=1e-7, check_dtype=False)
+        names = {row[f"label_{rank}"] for rank in range(1, 1001)}
+        assert names == {*(f"thing {index}" for index in range(999)), "unknown"}
+    record = Run.open("out").record
+    assert record["of"] == f"squeezenet1_1 with weights {weights}"
+    assert "has no name for 1 class: 'unknown' in the tables" in capsys.readouterr().err
+
+
+def test_a_folder_of_a_prediction_without_a_run_is_called_by_its_network(tmp_path, monkeypatch):
+    config = {"run": None, "model": {"name": "backbone", "arch": "timm/resnetv2"}, "inputs": "photos/"}
+    name = folders.run_folder("predict", {}, config).name
+    assert re.fullmatch(r"[\d_-]{19}-timm_resnetv2-photos-[0-9a-f]{4}", name)
+
+
+def test_settings_of_weights_are_checked_before_they_are_looked_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("a.jpg").touch()
+    predict("model=backbone", "model.arch=resnet81", "inputs=a.jpg", "offline=true", code=2)
+    assert "resnet81" in error_of(capsys)
+    predict("model=backbone", "model.arch=resnet18", "model.weights=nowhere.pth", "inputs=a.jpg", code=3)
+    assert "nowhere.pth" in error_of(capsys)
+    predict("model=backbone", "model.weights=none", "inputs=a.jpg", code=2)
+    assert "model.weights=none: to predict without a run, the network needs weights" in error_of(capsys)
+
+
+def test_the_help_tells_both_forms(capsys):
+    assert main(["predict", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "\n  model=       backbone\n" in out
+    assert "cnnrun predict model=backbone --cfg job" in out
+    assert "\n  cnnrun predict model=backbone model.arch=mobilenet_v2 model.weights=imagenet inputs=photos/\n" in out
+    assert main(["__complete", "cnnrun predict model=backbone model.w"]) == 0
+    assert capsys.readouterr().out == "model.weights=\n"
+    assert main(["__complete", "cnnrun predict model="]) == 0
+    assert capsys.readouterr().out == "model=backbone\n"
+
+
+def test_cfg_of_both_forms_imports_no_torch(tmp_path):
+    for words in (["run=x"], ["model=backbone", "model.arch=resnet18"]):
+        code = f"import sys; from cnnrun.cli import main; main({['predict', *words, '--cfg', 'job']!r}); "
+        code += "sys.exit(any(name in sys.modules for name in ('torch', 'PIL', 'numpy', 'matplotlib')))"
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
