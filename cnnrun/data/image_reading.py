@@ -20,7 +20,8 @@ from cnnrun.data.pixel_formats import visible
 
 MAX_PIXELS = 178_956_970
 """Of one picture, and of all that are decoded at the same time: Pillow's own limit against decompression bombs, files
-of some kilobytes that claim more pixels than there is memory. No camera comes near; a pixel takes 10 to 14 bytes meanwhile."""
+of some kilobytes that claim more pixels than there is memory. No camera comes near.
+A pixel takes 10 to 14 bytes while it is decoded."""
 MAX_BYTES = 1 << 30
 """Of one file, about MAX_PIXELS of 16-bit RGB without compression: what is larger is a film, or a disk image."""
 UPRIGHT: dict[int, tuple[bool, list[int]]] = {
