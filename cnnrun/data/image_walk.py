@@ -1,7 +1,6 @@
 """The files below a folder that may be pictures, with their size and time; junk is left out and counted."""
 
 import os
-import stat
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
@@ -35,7 +34,7 @@ class Left:
     """Files that are no samples."""
 
     suffixes: Counter[str] = field(default_factory=Counter)
-    """Of files that are no pictures by their name, or no files at all."""
+    """Of files that are no pictures by their name."""
 
     def remarks(self) -> list[str]:
         if not self.suffixes:
@@ -92,12 +91,10 @@ def pictures(files: list[os.DirEntry[str]], prefix: str, left: Left) -> Iterator
     """Those of the files that may be pictures; the others are counted in `left`."""
     for entry in files:
         suffix = os.path.splitext(entry.name)[1].lower()
-        status = _status(entry)
         if suffix[1:] in NO_PICTURES:
             left.suffixes[suffix] += 1
-        elif not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
-            left.suffixes["(no file)"] += 1
         else:
+            status = _status(entry)
             yield Found(prefix + entry.name, status.st_size, status.st_mtime_ns)
 
 

@@ -20,11 +20,9 @@ from cnnrun.data.geometry import Geometry
 from cnnrun.data.image_listing import ImageFile
 from cnnrun.data.pixel_store import StoredPixels, stored_pixels
 from cnnrun.errors import DataError
+from tests.data.fake_decoding import SEEN, decode
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-from fake_decoding import SEEN, decode  # noqa: E402
-
 GEOMETRY = Geometry((2, 3), 3)
 ROW = 18
 """Bytes of a row."""
