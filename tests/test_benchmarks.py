@@ -52,3 +52,11 @@ def test_a_whole_forecast_is_compared_with_a_plain_script(tmp_path):
     demo.assign(Date=pd.date_range("2012-01-01", periods=len(demo))).to_csv(tmp_path / "demo.csv", index=False)
     output = run_benchmark(tmp_path, "energy.py", "--csv", "demo.csv", "--rounds", "1")
     assert re.search(r"whole process: \d\.\d\d of the plain script", output)
+
+
+@pytest.mark.slow
+def test_transfer_is_compared_with_the_tutorial_loop(tmp_path):
+    lines = run_benchmark(tmp_path, "transfer.py", "--toy", "--images", "60", "--epochs", "2").splitlines()
+    rows = [re.fullmatch(r"\| (.*) \| (.*) \| \S+ \| \S+ \| \d+\.\d \|", line) for line in lines[-6:]]
+    assert [row[1] for row in rows] == ["the head alone"] * 3 + ["the last 40 layers"] * 3
+    assert [row[2] for row in rows][:3] == ["the first epoch, with reading and filling", "an epoch after it", "2 epochs"]

@@ -121,8 +121,9 @@ class Fit:
                 if now - shown > SHOW_EVERY:
                     shown = now
                     yield record
-        self.state.progress.seconds += time.perf_counter() - began
-        yield parted.filled([self.train, self.val])
+        seconds = time.perf_counter() - began
+        self.state.progress.seconds += seconds
+        yield parted.filled([self.train, self.val], seconds)
 
     def _begin_epoch(self) -> None:
         """Bring every module into the mode that it trains in, and freeze what waits for a later epoch."""

@@ -101,12 +101,12 @@ class Parted:
             self._kept[wanted.key] = yield from obtain(wanted, lambda: self._pieces(loader), self.compute.device)
         return self._kept[wanted.key]
 
-    def filled(self, loaders: list[ResidentLoader]) -> Filled:
-        """What was done for these loaders, once their feeds are filled."""
+    def filled(self, loaders: list[ResidentLoader], seconds: float) -> Filled:
+        """What was done for these loaders, once their feeds are filled, which took so long."""
         kept = {loader.split.name: found for loader in loaders if (found := self._found(loader)) is not None}
         nbytes = sum(activations.nbytes for activations in kept.values())
         precision = {"bfloat16": "bf16", "float16": "fp16"}.get(str(self.prefix.dtype).removeprefix("torch."), "fp32")
-        once = [f"{len(found) * found.shape[1]:,} of {name}" for name, found in kept.items()]
+        once = [f"{found.shape[1]:,} of {name}{_in_views(len(found))}" for name, found in kept.items()]
         parts = [f"once for samples: {', '.join(once)} ({nbytes / 1e6:,.0f} MB, {precision})"] if kept else []
         for loader in loaders:
             if loader.split.name not in kept:
@@ -119,6 +119,7 @@ class Parted:
             "kept": list(kept),
             "bytes": nbytes,
             "views": self.views,
+            "seconds": round(seconds, 3),
         }
         return Filled(f"the frozen layers, {self.cut.extent}, are computed {'; '.join(parts)}", facts)
 
@@ -146,6 +147,10 @@ class Parted:
             for batch in in_order.batches(view):
                 activations = self.prefix(batch.inputs)
                 yield activations.movedim(1, -1) if self.prefix.channels_last else activations
+
+
+def _in_views(count: int) -> str:
+    return f" in {count} views" if count > 1 else ""
 
 
 class Feed:
