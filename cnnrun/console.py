@@ -43,6 +43,13 @@ def warn(sentence: str) -> None:
     tell(f"warning: {sentence}")
 
 
+def tell_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a small table on stderr, indented."""
+    columns, texts, rightward = _columns(rows)
+    for line in _aligned([columns, *texts], rightward):
+        tell(f"  {line}")
+
+
 def tell_all(warnings: Iterable[str], notes: Iterable[str]) -> None:
     """Warn of the ones, then note the others."""
     for sentence in warnings:
@@ -307,14 +314,26 @@ def _write_table(rows: Sequence[Mapping[str, Any]], dispensable: Sequence[str] =
         while dropped < len(dispensable) and _width(rows, columns) > shutil.get_terminal_size().columns:
             columns.remove(dispensable[dropped])
             dropped += 1
-    texts = [[_cell(row.get(column)) for column in columns] for row in rows]
-    rightward = [all(isinstance(row.get(name), Real | None) for row in rows) for name in columns]
-    widths = [max(map(len, column)) for column in zip(columns, *texts, strict=True)]
+    _, texts, rightward = _columns(rows, columns)
     if _is_terminal(sys.stdout) and _draw_table(columns, texts, rightward, _width(rows, columns)):
         return
-    for line in [columns, *texts]:
+    print(*_aligned([columns, *texts], rightward), sep="\n")
+
+
+def _columns(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()
+) -> tuple[list[str], list[list[str]], list[bool]]:
+    """The columns, the cells as text, and which columns hold numbers, to be set to the right."""
+    names = list(columns or dict.fromkeys(column for row in rows for column in row))
+    texts = [[_cell(row.get(name)) for name in names] for row in rows]
+    return names, texts, [all(isinstance(row.get(name), Real | None) for row in rows) for name in names]
+
+
+def _aligned(lines: Sequence[Sequence[str]], rightward: Sequence[bool]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
         padded = zip(line, widths, rightward, strict=True)
-        print("  ".join(text.rjust(width) if right else text.ljust(width) for text, width, right in padded).rstrip())
+        yield "  ".join(text.rjust(width) if right else text.ljust(width) for text, width, right in padded).rstrip()
 
 
 def _width(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> int:

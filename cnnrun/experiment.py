@@ -15,6 +15,7 @@ from cnnrun.data.loaders import ResidentLoader
 from cnnrun.data.splits import Data, Split
 from cnnrun.downloads import DataMissing, Report
 from cnnrun.errors import ConfigError, DataError
+from cnnrun.models.layer_summary import layer_summary
 from cnnrun.models.layers import feature_map_size, has_trainable_depthwise, layer_table, require_outputs
 from cnnrun.run import Run
 from cnnrun.tasks.task import Task
@@ -70,6 +71,11 @@ class Experiment:
         freezing = getattr(self.model, "freezing", None)
         summary = [f"the model {freezing.summary(self.model)}"] if freezing is not None else []
         return [*self.data.remarks, *getattr(self.model, "remarks", []), *summary, *filter(None, [self.whole])]
+
+    def layer_summary(self) -> list[dict[str, Any]]:
+        """What of the layers trains, in a few lines; none for a model of which all does."""
+        freezing = getattr(self.model, "freezing", None)
+        return [] if freezing is None else layer_summary(self.layers, freezing.layers.blocks)
 
     def outputs(self, split: Split, batch_size: int | None = None) -> Tensor:
         """(N, K) float32 on the CPU: what the model says of every sample, in the order of the split."""

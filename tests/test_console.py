@@ -271,3 +271,8 @@ def test_baselines_stand_in_a_table_of_their_own_and_single_series_in_none(capsy
     table = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert table[-5:-2] == [["network", "1"], ["naive", "2"], ["ridge", "3"]]
     assert not any("mae[load]" in line for line in table)
+
+
+def test_a_table_on_stderr_is_aligned_and_indented(capsys):
+    console.tell_table([{"layers": "a to b", "train": 1234}, {"layers": "head", "train": 5}])
+    assert capsys.readouterr().err == "  layers  train\n  a to b  1,234\n  head        5\n"

@@ -45,6 +45,8 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
         fit = experiment.prepare_training(config, parts)
         if distributed.is_first():
             console.tell_all([], parts.remarks)
+            if lines := parts.layer_summary():
+                console.tell_table(lines)
         run = opening.new_run(config, invocation, parts) if fresh else opening.resumed_run(config, parts, fit)
         if run is None:
             return
