@@ -10,9 +10,9 @@ from cnnrun import cli
 from cnnrun.run import Run
 
 TRAIN_HAS = (
-    "model, task, dataset, augment, optimizer, scheduler, seed, epochs, max_seconds, batch_size, patience, min_delta, "
-    "grad_clip, ema, device, precision, reproducibility, channels_last, compile, threads, backtest, figures, offline, "
-    "resume, sweep, trust_code"
+    "model, task, dataset, augment, optimizer, scheduler, seed, epochs, max_seconds, batch_size, sampler, "
+    "patience, min_delta, grad_clip, ema, device, precision, reproducibility, channels_last, compile, threads, "
+    "backtest, cache, figures, offline, resume, sweep, trust_code"
 )
 WRONG = {
     # unknown commands, flags and forms
