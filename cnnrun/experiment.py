@@ -278,7 +278,12 @@ def prepare_training(config: dict[str, Any], experiment: Experiment) -> Fit:
     data, task, compute = experiment.data, experiment.task, experiment.compute
     augment = _build_augment(config["augment"], data)
     train = experiment.loader(
-        data.train, batch_size=config["batch_size"], seed=config["seed"], shuffle=True, augment=augment
+        data.train,
+        batch_size=config["batch_size"],
+        seed=config["seed"],
+        shuffle=True,
+        augment=augment,
+        sampler=config["sampler"],
     )
     _require_samples(train, experiment)
     scales: dict[str, float] = getattr(experiment.model, "lr_scales", dict)()

@@ -340,3 +340,14 @@ def test_stored_preprocessing_of_another_number_of_channels_is_refused(here, cap
     file.write_text(json.dumps(json.loads(file.read_text()) | {"scale": [1.0, 1.0, 1.0]}))
     assert main(["eval", "run=run"]) == 3
     assert "has scale and shift for 3 and 1 channels, and the data set has 1" in capsys.readouterr().err
+
+
+def test_a_balanced_sampler_draws_other_samples(here):
+    drawn = [row["train/loss"] for row in train("epochs=1", "sampler=balanced").rows(HISTORY)]
+    shutil.rmtree("run")
+    assert drawn != [row["train/loss"] for row in train("epochs=1").rows(HISTORY)]
+
+
+def test_a_balanced_sampler_is_refused_for_a_series(here, capsys):
+    assert main(["train", "dataset=energy_demo", "sampler=balanced", "threads=1"]) == 2
+    assert "a series has none; take sampler=uniform" in capsys.readouterr().err
