@@ -55,8 +55,25 @@ def test_a_whole_forecast_is_compared_with_a_plain_script(tmp_path):
 
 
 @pytest.mark.slow
+def test_prediction_on_photos_is_compared_with_one_at_a_time(tmp_path):
+    from PIL import Image
+
+    (tmp_path / "few").mkdir()
+    for number in range(3):
+        Image.effect_noise((50 + number, 40), 60).convert("RGB").save(tmp_path / f"few/{number}.jpg")
+    words = ["--photos", "few", "--arch", "squeezenet1_1", "--rounds", "1", "--without-compile"]
+    rows = run_benchmark(tmp_path, "photos.py", *words).splitlines()[-3:]
+    assert re.fullmatch(r"\| one photo at a time, fp32 \| [\d.]+ \| [\d.]+ \| 1\.00 \| 3 of 3 \|  \|", rows[0])
+    assert re.fullmatch(r"\| cnnrun predict precision=fp32 \| [\d.]+ \| [\d.]+ \| [\d.]+ \| 3 of 3 \|  \|", rows[2])
+
+
+@pytest.mark.slow
 def test_transfer_is_compared_with_the_tutorial_loop(tmp_path):
     lines = run_benchmark(tmp_path, "transfer.py", "--toy", "--images", "60", "--epochs", "2").splitlines()
     rows = [re.fullmatch(r"\| (.*) \| (.*) \| \S+ \| \S+ \| \d+\.\d \|", line) for line in lines[-6:]]
     assert [row[1] for row in rows] == ["the head alone"] * 3 + ["the last 40 layers"] * 3
-    assert [row[2] for row in rows][:3] == ["the first epoch, with reading and filling", "an epoch after it", "2 epochs"]
+    assert [row[2] for row in rows][:3] == [
+        "the first epoch, with reading and filling",
+        "an epoch after it",
+        "2 epochs",
+    ]
