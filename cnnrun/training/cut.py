@@ -14,13 +14,18 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
+from cnnrun.models.layers import multiply_adds
 from cnnrun.training.parts import Cut, Side
 from cnnrun.training.tracing import Call, Place, Trace, trace
 
 MOST_TRIALS = 12
 """Points that are tried out, from the last backwards; one that all paths pass through is mostly right."""
+LEAST_SHARE = 0.05
+"""Of the multiply-adds, that must be done before a cut: else reading what was kept costs as much."""
 CHANCES = ("p", "drop_prob", "drop_rate", "dropout", "attention_dropout")
 """How modules call the probability with which they drop something."""
+FAILURES = (RuntimeError, AttributeError, TypeError, IndexError, ValueError, KeyError, AssertionError)
+"""Of a forward that is watched, or not given what it expects: then it is left as it is."""
 
 
 def find_cut(
@@ -43,7 +48,10 @@ def find_cut(
         model.train()
         moody = {name for name, module in model.named_modules() if _is_moody(module)}
         model.eval()
-        watched = trace(model, sample)
+        try:
+            watched = trace(model, sample)
+        except FAILURES as error:
+            return None, f"its forward cannot be watched ({next(iter(str(error).splitlines()), type(error).__name__)})"
         hot, why = _first_hot(model, watched.calls, trains, moody)
         points = list(_points(watched, hot, len(sample)))
         if not points:
@@ -105,7 +113,7 @@ def _first_hot(
 
 def _points(watched: Trace, hot: float, num_samples: int) -> Iterator[tuple[Call, Side]]:
     """What may be cut at, the latest first; of several names for one tensor the outermost module's output."""
-    weighty = min((call.ended for call in watched.calls if _has_weights(call)), default=math.inf)
+    work = _work(watched.calls)
     latest: dict[Place, int] = {}
     names: dict[Place, tuple[Call, Side]] = {}
     for place, time, call, side in _ends(watched.calls):
@@ -113,7 +121,7 @@ def _points(watched: Trace, hot: float, num_samples: int) -> Iterator[tuple[Call
             latest[place] = max(time, latest.get(place, 0))
             names[place] = min((call, side), names.get(place, (call, side)), key=_rank)
     for place in sorted(names, key=lambda place: -latest[place]):
-        if latest[place] >= weighty and watched.all_pass(place):
+        if watched.all_pass(place) and _share(work, latest[place]) >= LEAST_SHARE:
             yield names[place]
 
 
@@ -125,8 +133,19 @@ def _ends(calls: Sequence[Call]) -> Iterator[tuple[Place, int, Call, Side]]:
             yield call.result, call.ended, call, "output"
 
 
-def _has_weights(call: Call) -> bool:
-    return next(call.module.parameters(recurse=False), None) is not None
+def _work(calls: Sequence[Call]) -> list[tuple[int, int]]:
+    """When each call ended, and its multiply-adds."""
+    return [
+        (call.ended, multiply_adds(call.module, torch.empty(call.result.shape, device="meta")))
+        for call in calls
+        if call.result
+    ]
+
+
+def _share(work: Sequence[tuple[int, int]], time: float) -> float:
+    """How much of it is done by then."""
+    whole = sum(count for _, count in work)
+    return sum(count for ended, count in work if ended <= time) / whole if whole else 0.0
 
 
 def _rank(name: tuple[Call, Side]) -> tuple[bool, int]:
@@ -142,9 +161,10 @@ def _called_once(calls: Sequence[Call]) -> list[Call]:
 
 
 def _why_not(calls: Sequence[Call], hot: float, why: str) -> str:
-    if any(call.ended < hot and _has_weights(call) for call in calls):
+    share = _share(_work(calls), hot)
+    if share >= LEAST_SHARE:
         return f"there is no point before {why}, that all data pass through"
-    return f"nothing is frozen before {why}"
+    return f"{share:.0%} of the multiply-adds come before {why}" if share else f"nothing is frozen before {why}"
 
 
 def _cut_at(call: Call, side: Side, watched: Trace, shape: tuple[int, ...]) -> Cut:
@@ -202,7 +222,7 @@ def _tried(cut: Cut, model: nn.Module, sample: Tensor) -> Cut | None:
             found = replace(cut, copies=activations._version != version)
             model.train()
             return found if torch.equal(cut.head(model)(sample), before) else None
-    except (RuntimeError, AttributeError, TypeError, IndexError, ValueError, KeyError, AssertionError):
+    except FAILURES:
         return None
     finally:
         model.eval()

@@ -65,6 +65,10 @@ class Parted:
         """What is after the cut, of the model or of a copy of it."""
         return self.cut.tail(model)
 
+    def joined(self, model: nn.Module) -> nn.Module:
+        """(n, *input_shape) to the outputs of the model, by the prefix and the tail: for samples of no split."""
+        return _Joined(self.prefix, self.tail(model))
+
     def feed(self, loader: ResidentLoader) -> "Feed":
         """Its batches, with activations as their inputs."""
         return Feed(self, loader)
@@ -147,6 +151,16 @@ class Parted:
             for batch in in_order.batches(view):
                 activations = self.prefix(batch.inputs)
                 yield activations.movedim(1, -1) if self.prefix.channels_last else activations
+
+
+class _Joined(nn.Module):
+    def __init__(self, prefix: Prefix, tail: nn.Module) -> None:
+        super().__init__()
+        self.prefix = prefix
+        self.tail = tail
+
+    def forward(self, inputs: Tensor) -> Any:
+        return self.tail(self.prefix(inputs))
 
 
 def _in_views(count: int) -> str:

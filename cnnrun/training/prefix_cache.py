@@ -100,7 +100,8 @@ def _free(device: torch.device) -> int:
 
 def _has_room(file: Path, wanted: Wanted) -> bool:
     with suppress(OSError):
-        return shutil.disk_usage(file.parent.parent).free > 1.1 * wanted.nbytes
+        free = shutil.disk_usage(file.parent.parent).free
+        return wanted.nbytes < max(caches.LIMIT_BYTES, free // 5) and 1.1 * wanted.nbytes < free
     return False
 
 

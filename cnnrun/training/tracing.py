@@ -71,12 +71,16 @@ def trace(model: nn.Module, inputs: Tensor) -> Trace:
     """Watch a forward in eval mode.
 
     Args: inputs (n, *input_shape) float32.
+    Raises:
+        RuntimeError: if the output is not a tensor with a gradient, or whatever the forward raises.
     """
     calls: list[Call] = []
     with _watched(model, calls), torch.enable_grad():
         start = inputs.detach().clone().requires_grad_() * 1  # no leaf: a network may work in place
         origin = start.grad_fn
         output = model(start)
+    if not isinstance(output, Tensor) or output.grad_fn is None:
+        raise RuntimeError("its output has no gradient")
     down, up, users, nodes = _paths(output.grad_fn, origin)
     return Trace(calls, down, up, nodes, users)
 

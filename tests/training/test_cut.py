@@ -120,6 +120,14 @@ def test_without_frozen_weights_there_is_nothing_to_say():
     assert find_cut(Net(), sample()) == (None, "")
 
 
+def test_a_cut_before_nearly_all_of_the_work_is_not_worth_it():
+    model = nn.Sequential(nn.Linear(4, 2), nn.Linear(2, 200), nn.Linear(200, 3))
+    assert find_cut(freeze(model, "1", "2"), torch.randn(2, 4)) == (
+        None,
+        "1% of the multiply-adds come before 1, which trains",
+    )
+
+
 @pytest.mark.parametrize(
     ("make", "trained", "why"),
     [
@@ -129,6 +137,20 @@ def test_without_frozen_weights_there_is_nothing_to_say():
 )
 def test_where_there_is_no_cut_a_sentence_says_why(make, trained, why):
     assert find_cut(freeze(make(), *trained), sample()) == (None, why)
+
+
+def test_a_forward_that_leaves_no_gradient_is_left_alone():
+    class Closed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.head = nn.Linear(3, 3), nn.Linear(3, 2)
+
+        def forward(self, x):
+            return torch.from_numpy(self.head(self.first(x)).numpy())
+
+    cut, why = find_cut(freeze(Closed(), "head"), torch.randn(2, 3))
+    assert cut is None
+    assert why.startswith("its forward cannot be watched (Can't call numpy() on Tensor that requires grad")
 
 
 def test_frozen_weights_whose_statistics_still_move_are_no_part_of_what_is_before():

@@ -145,6 +145,7 @@ def test_logits_are_those_of_the_whole_model(blob_data, precision):
     if precision == "fp32":
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
     assert (ours - theirs).abs().max() < 0.05 * theirs.abs().max()
+    assert torch.equal(predict(parted.joined(model), loader, compute), ours)
 
 
 def test_each_sample_is_computed_once_a_run_and_once_for_all_runs(blob_data, monkeypatch, cache):
