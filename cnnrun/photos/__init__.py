@@ -3,6 +3,7 @@
 inputs      which files, in which order
 classes     what the outputs of a network are called
 truth       what the files really show, where that is known
+texts       the small files that say so
 network     from pixels to probabilities: a run's network, or one with trained weights
 rows        the table of predictions, written as it grows, and read again to go on
 predicting  decode, predict, note: the loop

@@ -1,6 +1,5 @@
 """What the outputs of a network are called: names that come with it, or those of a file."""
 
-import csv
 import json
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -10,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from cnnrun.errors import DataError, near_miss
+from cnnrun.photos.texts import parse_table, read_text
 
 UNKNOWN = "unknown"
 """The name of a class that nobody named."""
 INDEX_COLUMNS = ("index", "class_index", "id", "class_id", "number")
 NAME_COLUMNS = ("label", "name", "class", "class_name")
-MARKS = (",", ";", "\t")
 
 
 @dataclass(frozen=True)
@@ -75,26 +74,12 @@ def read_classes(file: str, count: int) -> Classes:
     Raises:
         DataError: if it cannot be read, or is for another network.
     """
-    path = Path(file).expanduser()
-    text = _text(path, file)
-    suffix = path.suffix.lower()
+    text, suffix = read_text("labels", file), Path(file).suffix.lower()
     if suffix == ".json":
         return _of_json(text, file, count)
     if suffix in (".csv", ".tsv"):
         return _of_csv(text, file, count)
     return _in_order([line.strip() for line in text.splitlines() if line.strip()], file, count)
-
-
-def _text(path: Path, file: str) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        there = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise DataError(f"labels={file}: there is no such file{near_miss(path.name, there)}") from error
-    except OSError as error:
-        raise DataError(f"labels={file} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"labels={file} is not text in UTF-8: save it as that") from error
 
 
 def _in_order(names: Sequence[str], file: str, count: int) -> Classes:
@@ -127,25 +112,16 @@ def _id_and_name(value: Any, file: str) -> tuple[str, str]:
 
 
 def _of_csv(text: str, file: str, count: int) -> Classes:
-    first = text.partition("\n")[0]
-    rows = [row for row in csv.reader(text.splitlines(), delimiter=max(MARKS, key=first.count)) if any(row)]
-    header = [cell.strip().lower() for cell in rows[0]] if rows else []
-    name = next((column for column in NAME_COLUMNS if column in header), None)
+    table = parse_table(text)
+    name, index = table.first(NAME_COLUMNS), table.first(INDEX_COLUMNS)
     if name is None:
         raise DataError(
             f"labels={file} has no column for the names ({', '.join(NAME_COLUMNS[:2])}); its columns are "
-            f"{', '.join(header) or 'none'}"
+            f"{table.columns}"
         )
-    names = [_cell(row, header.index(name)) for row in rows[1:]]
-    index = next((column for column in INDEX_COLUMNS if column in header), None)
     if index is None:
-        return _in_order(names, file, count)
-    indices = [_cell(row, header.index(index)) for row in rows[1:]]
-    return _by_index(zip(indices, [""] * len(names), names, strict=True), file, count)
-
-
-def _cell(row: Sequence[str], position: int) -> str:
-    return row[position].strip() if position < len(row) else ""
+        return _in_order([row[name] for row in table.rows], file, count)
+    return _by_index([(row[index], "", row[name]) for row in table.rows], file, count)
 
 
 def _by_index(triples: Iterable[tuple[str, str, str]], file: str, count: int) -> Classes:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from cnnrun import experiment
 from cnnrun.data.geometry import Geometry
-from cnnrun.data.preprocessing import Preprocessing
+from cnnrun.data.preprocessing import Preprocessing, fit_preprocessing
 from cnnrun.data.splits import LabelledData, Split
 from cnnrun.downloads import Report
 from cnnrun.errors import CnnrunError, ConfigError, DataError
@@ -149,10 +149,9 @@ def of_weights(
 
 
 def normalized(spec: InputSpec) -> Preprocessing:
-    """(value / 255 - mean) / std as one map of the bytes."""
-    scale = tuple(1 / (255 * std) for std in spec.std)
-    shift = tuple(-mean / std for mean, std in zip(spec.mean, spec.std, strict=True))
-    return Preprocessing("none", (spec.size, spec.size), scale, shift)
+    """What a run would have stored that was trained with the weights."""
+    blank = torch.zeros(1, 3, spec.size, spec.size, dtype=torch.uint8)
+    return fit_preprocessing(Split("photos", blank, torch.zeros(1), ["blank"]), "weights", spec)
 
 
 # --- both

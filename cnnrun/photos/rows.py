@@ -18,7 +18,7 @@ from cnnrun.tables import PHOTOS
 OK, BROKEN = "ok", "broken"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Guess:
     """One of the most probable classes of a photo."""
 
@@ -27,7 +27,7 @@ class Guess:
     probability: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TrueClass:
     """What a photo shows, and what the network thought of that."""
 
@@ -38,7 +38,7 @@ class TrueClass:
     probability: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """A file and what was predicted of it; a broken one has no guesses."""
 

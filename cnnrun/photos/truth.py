@@ -1,9 +1,7 @@
 """What files really show: from the names of their folders, or from a table."""
 
-import csv
 import os
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -11,11 +9,11 @@ from cnnrun.data.image_walk import as_label, counted, shown
 from cnnrun.errors import DataError, near_miss
 from cnnrun.photos.classes import Classes
 from cnnrun.photos.inputs import Inputs
+from cnnrun.photos.texts import Table, parse_table, read_text
 
 FILE_COLUMNS = ("file", "path", "filename", "file_name", "image", "photo")
 LABEL_COLUMNS = ("label", "class", "class_name", "target", "truth")
 INDEX_COLUMNS = ("class_index", "class_id", "index", "label_index")
-MARKS = (",", ";", "\t", "|")
 
 
 @dataclass(frozen=True)
@@ -51,64 +49,34 @@ def of_table(file: str, inputs: Inputs, classes: Classes) -> Truth:
     Raises:
         DataError: if it cannot be read, lacks a column, or calls a class what is none.
     """
-    table = _read(file)
+    table = parse_table(read_text("truth", file))
     column = table.first(FILE_COLUMNS)
     if column is None:
-        raise table.lacks("file", "the path or name of each picture")
+        raise _lacks(file, table, "file", "the path or name of each picture")
     by_label, by_index = table.first(LABEL_COLUMNS), table.first(INDEX_COLUMNS)
     if by_label is None and by_index is None:
-        raise table.lacks("label or class_index", "what each picture shows")
-    known = _Names(inputs, table.folder)
+        raise _lacks(file, table, "label or class_index", "what each picture shows")
+    known = _Names(inputs, Path(file).expanduser().parent)
     indices: dict[str, int] = {}
     for row in table.rows:
-        path = known.find(row.get(column, ""))
-        index = None if path is None else _index_of(table, row, by_label, by_index, classes)
+        path = known.find(row[column])
+        index = None if path is None else _index_of(file, row, by_label, by_index, classes)
         if path is not None and index is not None and indices.setdefault(path, index) != index:
             raise DataError(f"truth={file} says of {shown(path)} that it shows two things; keep one of the rows")
     if not indices:
-        example = next((row[column] for row in table.rows if row.get(column)), "nothing")
+        example = next((row[column] for row in table.rows if row[column]), "nothing")
         raise DataError(
             f"truth={file} names no file of the inputs; its column '{column}' begins with {example}, and the inputs "
             f"with {shown(inputs.paths[0])}"
         )
-    return Truth(indices, _contradictions(table, by_label, by_index, classes))
+    return Truth(indices, _contradictions(file, table, by_label, by_index, classes))
 
 
-@dataclass(frozen=True)
-class _Table:
-    name: str
-    folder: Path
-    header: Sequence[str]
-    rows: Sequence[dict[str, str]]
-
-    def first(self, names: Sequence[str]) -> str | None:
-        """The first of the names that is a column."""
-        return next((name for name in names if name in self.header), None)
-
-    def lacks(self, wanted: str, for_what: str) -> DataError:
-        close = near_miss(wanted.split()[-1], self.header) or near_miss(wanted.split()[0], self.header)
-        return DataError(
-            f"truth={self.name} has no column {wanted}, for {for_what}{close or ';'} its columns are "
-            f"{', '.join(self.header) or 'none'}"
-        )
-
-
-def _read(file: str) -> _Table:
-    path = Path(file).expanduser()
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        there = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise DataError(f"truth={file}: there is no such file{near_miss(path.name, there)}") from error
-    except OSError as error:
-        raise DataError(f"truth={file} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"truth={file} is no CSV in UTF-8") from error
-    first = text.partition("\n")[0]
-    lines = [row for row in csv.reader(text.splitlines(), delimiter=max(MARKS, key=first.count)) if any(row)]
-    header = [cell.strip().lower() for cell in lines[0]] if lines else []
-    rows = [dict(zip(header, map(str.strip, line), strict=False)) for line in lines[1:]]
-    return _Table(file, path.parent, header, rows)
+def _lacks(file: str, table: Table, wanted: str, for_what: str) -> DataError:
+    close = near_miss(wanted.split()[-1], table.header) or near_miss(wanted.split()[0], table.header)
+    return DataError(
+        f"truth={file} has no column {wanted}, for {for_what}{close or ';'} its columns are {table.columns}"
+    )
 
 
 class _Names:
@@ -130,14 +98,14 @@ class _Names:
 
 
 def _index_of(
-    table: _Table, row: dict[str, str], by_label: str | None, by_index: str | None, classes: Classes
+    file: str, row: dict[str, str], by_label: str | None, by_index: str | None, classes: Classes
 ) -> int | None:
     """The number, where the table has one, else what the name means; None for empty cells."""
     number = row.get(by_index, "") if by_index else ""
     if number:
         if not number.isdecimal() or int(number) >= len(classes):
             raise DataError(
-                f"truth={table.name}: {by_index} {number} is no class; there are {len(classes):,}, from 0 to "
+                f"truth={file}: {by_index} {number} is no class; there are {len(classes):,}, from 0 to "
                 f"{len(classes) - 1:,}"
             )
         return int(number)
@@ -149,23 +117,25 @@ def _index_of(
         return meant[0]
     if meant:
         raise DataError(
-            f"truth={table.name}: '{word}' is the name of the classes {', '.join(map(str, meant))}; give their number "
+            f"truth={file}: '{word}' is the name of the classes {', '.join(map(str, meant))}; give their number "
             "in a column class_index"
         )
     why = "; its classes have no names: labels=FILE" if classes.unnamed == len(classes) else classes.near(word)
-    raise DataError(f"truth={table.name}: '{word}' is no class of the network{why}")
+    raise DataError(f"truth={file}: '{word}' is no class of the network{why}")
 
 
-def _contradictions(table: _Table, by_label: str | None, by_index: str | None, classes: Classes) -> tuple[str, ...]:
+def _contradictions(
+    file: str, table: Table, by_label: str | None, by_index: str | None, classes: Classes
+) -> tuple[str, ...]:
     """A doubt, where the numbers of a table mean other classes than its names do."""
     if by_label is None or by_index is None:
         return ()
     pairs = [(classes.find(row.get(by_label, "")), row.get(by_index, "")) for row in table.rows]
-    known = [(meant, int(number)) for meant, number in pairs if meant and number]
+    known = [(meant, int(number)) for meant, number in pairs if meant and number.isdecimal()]
     wrong = sum(number not in meant for meant, number in known)
     if wrong * 2 <= len(known):
         return ()
     return (
-        f"truth={table.name}: the numbers in {by_index} are other classes than the names in {by_label} for "
+        f"truth={file}: the numbers in {by_index} are other classes than the names in {by_label} for "
         f"{counted(wrong, 'row')} of {len(known):,}; the numbers were taken",
     )
