@@ -46,12 +46,9 @@ class Network:
     classes: Classes
     compute: Compute
     batch_size: int
+    parameters: int = 0
     epoch: int | None = None
     """Of the checkpoint."""
-
-    @property
-    def parameters(self) -> int:
-        return sum(parameter.numel() for parameter in self.module.parameters())
 
     def blank(self) -> Tensor:
         """(B, C, H, W) uint8 zeros: a batch without photos. The network always sees so many."""
@@ -103,9 +100,11 @@ def of_run(source: Run, config: dict[str, Any], device: torch.device, checkpoint
     data = _nothing_like(geometry, preprocessing, tuple(names))
     parts = experiment.with_weights(source, config, data, device, checkpoint)
     assert isinstance(parts.task, Classification)
-    return _network(
-        f"run {source.path}", parts.model, geometry, preprocessing, Classes(tuple(names)), parts.compute, parts.epoch
-    )
+    classes = Classes(tuple(names))
+    # What is frozen is computed as it was in training and is by eval.
+    module = parts.model if parts.parted is None else parts.parted.joined(parts.model.eval())
+    network = _network(f"run {source.path}", module, geometry, preprocessing, classes, parts.compute)
+    return replace(network, epoch=parts.epoch, parameters=parts.parameters)
 
 
 def _centre_crop(source: Run, preprocessing: Preprocessing) -> Geometry:
@@ -145,7 +144,7 @@ def of_weights(
     with torch.inference_mode():
         count = module(torch.zeros(1, 3, spec.size, spec.size)).shape[1]
     classes = Classes(tuple(labels)) if labels is not None else Classes.numbered(count)
-    return _network(f"{arch} with weights {weights}", module, geometry, normalized(spec), classes, compute, None)
+    return _network(f"{arch} with weights {weights}", module, geometry, normalized(spec), classes, compute)
 
 
 def normalized(spec: InputSpec) -> Preprocessing:
@@ -164,13 +163,13 @@ def _network(
     preprocessing: Preprocessing,
     classes: Classes,
     compute: Compute,
-    epoch: int | None,
 ) -> Network:
     module = place(module.eval().requires_grad_(False), compute)
     if compute.precision == "bf16":
         _cast_weights(module)
     batch_size = BATCH_SIZES.get(compute.device.type, OTHER_BATCH_SIZE)
-    return Network(name, module, module, geometry, preprocessing, classes, compute, batch_size, epoch)
+    parameters = sum(parameter.numel() for parameter in module.parameters())
+    return Network(name, module, module, geometry, preprocessing, classes, compute, batch_size, parameters)
 
 
 def _cast_weights(module: nn.Module) -> None:

@@ -96,6 +96,15 @@ def trained(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Random weights of a small network of torchvision, in the official layout."""
+    file = tmp_path_factory.mktemp("weights") / "squeezenet.pth"
+    torch.manual_seed(0)
+    torch.save(squeezenet1_1(weights=None).state_dict(), file)
+    return file
+
+
 @pytest.fixture
 def here(trained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -198,7 +207,8 @@ def test_the_truth_of_a_table_and_a_list_of_files(here, capsys):
     assert "warning: 1 broken file: digits/gone.png (no such file)" in err
 
 
-def test_a_run_that_was_trained_on_a_folder_sees_photos_as_it_saw_those(tmp_path, monkeypatch):
+@pytest.mark.parametrize("model", ["mlp", "backbone"])
+def test_a_run_that_was_trained_on_a_folder_sees_photos_as_it_saw_those(tmp_path, monkeypatch, model, weights):
     monkeypatch.chdir(tmp_path)
     generator = np.random.default_rng(0)
     for number in range(24):
@@ -206,7 +216,14 @@ def test_a_run_that_was_trained_on_a_folder_sees_photos_as_it_saw_those(tmp_path
         pixels = generator.integers(100 * (number % 2), 150 + 100 * (number % 2), size=(*size, 3), dtype=np.uint8)
         Path("photos", kind).mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(f"photos/{kind}/{number:02}.png")
-    words = ["dataset=image_folder", "dataset.root=photos", "dataset.image_size=16", "dataset.resize=20", "model=mlp"]
+    words = [
+        "dataset=image_folder",
+        "dataset.root=photos",
+        "dataset.image_size=32",
+        "dataset.resize=40",
+        f"model={model}",
+    ]
+    words += ["model.arch=squeezenet1_1", f"model.weights={weights}"] if model == "backbone" else []
     words += ["epochs=1", "figures=false", "precision=fp32", "dataset.test_fraction=0.5", "hydra.run.dir=run"]
     assert main(["train", *words, "threads=1"]) == 0
     predict("run=run", "inputs=photos", "hydra.run.dir=out")
@@ -393,15 +410,6 @@ def test_the_preprocessing_of_a_stranger_is_checked(here, capsys, damage, messag
 
 
 # --- without a run
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """Random weights of a small network of torchvision, in the official layout."""
-    file = tmp_path_factory.mktemp("weights") / "squeezenet.pth"
-    torch.manual_seed(0)
-    torch.save(squeezenet1_1(weights=None).state_dict(), file)
-    return file
 
 
 def test_trained_weights_predict_without_a_run(weights, tmp_path, monkeypatch, capsys):
