@@ -2,7 +2,8 @@
 
 A store is a file of rows, one a picture, and an index of lines that say what each row holds. Both only grow, and a line
 is written after its row is on the disk: whatever a killed process leaves, what the index tells is there. A picture that
-changes gets a new row; when more than half of the rows are of no use, those of use are copied.
+changes gets a new row; when more than half of the rows are of no use, those of use are copied. Each line has a checksum
+of itself and of its row: what a disk, or somebody, has damaged is read from the picture again.
 """
 
 import errno
@@ -11,8 +12,9 @@ import json
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from itertools import islice
@@ -33,12 +35,14 @@ Report = Callable[[int, int | None, str], None]
 """Told (pictures done, pictures in all or None, what is done with them)."""
 
 KIND = "pixels"
-FORMAT = 1
+FORMAT = 2
 """To be raised whenever the same file would be read to other pixels, or stored in another way."""
 BATCH_FILES, BATCH_BYTES = 256, 1 << 26
 """After so many pictures or bytes the rows are flushed to the disk, and the index tells of them."""
 CHUNK_FILES = 8192
 """Paths that are made at a time."""
+CHECKED_BYTES = 10**9
+"""Of rows whose checksums are compared each time, about a second; of more, a sample."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ class Entry(NamedTuple):
     digest: str
     row: int
     reason: str
+    checksum: int = 0
+    """Of the row, and of all that is said above."""
 
 
 def stored_pixels(root: Path, files: Sequence[ImageFile], geometry: Geometry, report: Report) -> StoredPixels:
@@ -154,9 +160,11 @@ class _Store:
             self._compact(root, files)
         return self.stored(files)
 
-    def missing(self, files: Iterable[ImageFile]) -> list[ImageFile]:
-        """Files that it does not have, or has as they were before they changed."""
-        return [file for file in files if not self._has(file)]
+    def missing(self, files: Sequence[ImageFile]) -> list[ImageFile]:
+        """Files that it does not have, has as they were before they changed, or has damaged."""
+        wanted = {file.path: self._has(file) for file in files}
+        damaged = self._damaged([path for path, there in wanted.items() if there])
+        return [file for file in files if not wanted[file.path] or file.path in damaged]
 
     def stored(self, files: Sequence[ImageFile]) -> StoredPixels:
         return _stored(self._map(), files, self._entries)
@@ -164,6 +172,13 @@ class _Store:
     def _has(self, file: ImageFile) -> bool:
         entry = self._entries.get(file.path)
         return entry is not None and (entry.size, entry.mtime_ns) == (file.size, file.mtime_ns)
+
+    def _damaged(self, paths: Sequence[str]) -> set[str]:
+        """Those of which the line or the row is not what was written."""
+        entries = sorted((self._entries[path] for path in paths), key=lambda entry: entry.row)
+        sample = entries[:: 1 + len(entries) * self._row_bytes // CHECKED_BYTES]
+        contents = _with_pixels(sample, self._rows_file, self._row_bytes)
+        return {entry.path for entry, pixels in contents if _checksum(entry, pixels) != entry.checksum}
 
     # --- reading
 
@@ -275,14 +290,16 @@ class _Store:
         used.sort(key=lambda entry: entry.row)
         if 2 * sum(entry.row >= 0 for entry in used) >= self._rows:
             return
-        before = self._map()
+        contents = _with_pixels(used, self._rows_file, self._row_bytes)
         self._generation += 1
         kept = []
         with open(self._rows_file, "wb") as rows:
-            for entry in used:
+            for entry, pixels in contents:
+                if _checksum(entry, pixels) != entry.checksum:
+                    continue
                 if entry.row >= 0:
-                    rows.write(before[entry.row].numpy().data)
-                    entry = entry._replace(row=rows.tell() // self._row_bytes - 1)
+                    rows.write(pixels)
+                    entry = _checked(entry._replace(row=rows.tell() // self._row_bytes - 1), pixels)
                 kept.append(entry)
             rows.flush()
             os.fsync(rows.fileno())
@@ -316,8 +333,31 @@ def _decode(
 
 
 def _entry_of(file: ImageFile, decoded: Decoded, row: int) -> Entry:
-    broken = decoded.pixels is None
-    return Entry(file.path, file.size, file.mtime_ns, decoded.digest, -1 if broken else row, decoded.reason)
+    pixels = decoded.pixels
+    entry = Entry(file.path, file.size, file.mtime_ns, decoded.digest, -1 if pixels is None else row, decoded.reason)
+    return _checked(entry, b"" if pixels is None else pixels.contiguous().numpy().data)
+
+
+def _checked(entry: Entry, pixels: bytes | memoryview) -> Entry:
+    return entry._replace(checksum=_checksum(entry, pixels))
+
+
+def _checksum(entry: Entry, pixels: bytes | memoryview) -> int:
+    """CRC-32 of a row, then of the line but for the checksum."""
+    return zlib.crc32(json.dumps(entry[:-1]).encode(), zlib.crc32(pixels))
+
+
+def _with_pixels(entries: Iterable[Entry], rows_file: Path, row_bytes: int) -> Iterator[tuple[Entry, bytes]]:
+    """Each entry with the bytes of its row; with none where the picture is broken."""
+    with ExitStack() as stack:
+        rows = None
+        for entry in entries:
+            if entry.row < 0:
+                yield entry, b""
+                continue
+            rows = rows or stack.enter_context(open(rows_file, "rb", buffering=0))
+            rows.seek(entry.row * row_bytes)
+            yield entry, rows.read(row_bytes)
 
 
 def _name(root: Path, geometry: Geometry) -> str:
@@ -336,7 +376,7 @@ def _line(entry: Entry) -> bytes:
 
 def _entry(line: bytes) -> Entry | None:
     values = _parse(line)
-    if not isinstance(values, list) or [type(value) for value in values] != [str, int, int, str, int, str]:
+    if not isinstance(values, list) or [type(value) for value in values] != [str, int, int, str, int, str, int]:
         return None
     return Entry(*values)
 

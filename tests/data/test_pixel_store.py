@@ -191,7 +191,7 @@ def test_rows_without_lines_are_written_again(photos: Path, cache: Path) -> None
     assert values(bring(photos)) == ALL
 
 
-@pytest.mark.parametrize("garbage", [b"\0\0\0\0\n", b"[1, 2]\n", b'["a", "b", "c", 1, 2, 3]\n', b"\xff{\n", b"{}\n"])
+@pytest.mark.parametrize("garbage", [b"\0\0\0\0\n", b"[1, 2]\n", b'["a", "b", "c", 1, 2, 3, 4]\n', b"\xff{\n", b"{}\n"])
 def test_garbage_in_the_index_ends_it(photos: Path, cache: Path, garbage: bytes) -> None:
     bring(photos)
     index = the_store(cache) / "index"
@@ -200,6 +200,51 @@ def test_garbage_in_the_index_ends_it(photos: Path, cache: Path, garbage: bytes)
         index.write_bytes(b"".join([*lines[:place], garbage, *lines[place:]]))
         assert values(bring(photos)) == ALL
         assert len(SEEN) == len(lines) - max(place, 1)
+
+
+@pytest.mark.parametrize("bit", [0, 6])
+def test_a_flipped_bit_anywhere_gives_the_right_pixels_and_no_neighbours(
+    photos: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, bit: int
+) -> None:
+    """The number of a row may become that of another row, and the reason of a broken picture another one."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    expected = bring(photos)
+    store = the_store(cache)
+    whole = {name: (store / name).read_bytes() for name in ("index", "rows-1")}
+    for name, content in whole.items():
+        for place in range(0, len(content), 13):
+            shutil.rmtree(store)
+            store.mkdir()
+            for other in whole:
+                (store / other).write_bytes(whole[other])
+            damaged = content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :]
+            (store / name).write_bytes(damaged)
+            for _ in range(2):
+                stored = bring(photos)
+                assert values(stored) == ALL, f"{name}, byte {place}"
+                assert (stored.digests, stored.reasons) == (expected.digests, expected.reasons)
+            assert SEEN == [], "what was damaged is mended"
+
+
+def test_of_more_than_are_checked_a_part_is(photos: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(photos)
+    rows = the_store(cache) / "rows-1"
+    rows.write_bytes(bytes(5 * ROW))
+    monkeypatch.setattr(pixel_store, "CHECKED_BYTES", 3 * ROW)
+    bring(photos)
+    assert SEEN == ["2.jpg"]
+
+
+def test_damaged_rows_are_not_copied_with_the_others(photos: Path, cache: Path) -> None:
+    bring(photos)
+    rows = the_store(cache) / "rows-1"
+    rows.write_bytes(b"\x63" * ROW + rows.read_bytes()[ROW:])
+    for number in range(201, 207):
+        (photos / "3.jpg").write_text(str(number))
+        assert values(bring(photos, files_in(photos)[3:4])) == [number]
+    assert not rows.exists(), "the rows were copied"
+    assert values(bring(photos)) == [0, 10, 20, 206, 40, None]
+    assert SEEN == ["0.jpg"]
 
 
 SCRIPT = """
