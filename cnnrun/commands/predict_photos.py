@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from cnnrun import config as configs
-from cnnrun import console, provenance
+from cnnrun import console
 from cnnrun.config import Invocation
 from cnnrun.data.image_walk import counted
-from cnnrun.errors import ConfigError, DataError
+from cnnrun.photos import going_on, pictures, predicting, rows, scores, summary, truth
 from cnnrun.photos import inputs as found
 from cnnrun.photos import network as networks
-from cnnrun.photos import pictures, predicting, rows, scores, summary, truth
 from cnnrun.photos.classes import read_classes
 from cnnrun.photos.inputs import Inputs
 from cnnrun.photos.network import Network
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 24
 """Of the predictions on screen."""
-EXACT = ("versions", "machine", "device", "precision", "threads")
-"""Entries of run.json that must be as they were for a prediction that goes on to end with the same bytes."""
 FIGURES = ("confusion", "per_class", "calibration")
 """Where the truth is known."""
 
@@ -51,17 +48,17 @@ def predict_photos(
         DataError: if the inputs, names or truth are not what they should be.
     """
     settings = configs.bind(PredictSettings, config)
-    run = None if settings.resume is None else _unfinished(settings.resume)
+    run = None if settings.resume is None else going_on.unfinished(settings.resume)
     inputs = found.find_inputs(settings.inputs)
     network = _network(config, settings, source, stored)
     known = _truth(settings, inputs, network)
     top_k = min(settings.top_k, len(network.classes))
-    facts = _facts(network, inputs)
+    facts = going_on.facts_of(network, inputs, known)
     if run is None:
         of = network.name if source is None else str(source.path)
         run = Run.create(invocation.output_dir, config, command="predict", of=of, **facts)
     else:
-        _go_on(run, facts)
+        console.tell_all(going_on.go_on(run, facts), [])
     remarks = [*inputs.remarks, *known.remarks, *_remarks(network, settings)]
     console.tell_all([], remarks)
     advice = f"; go on with: cnnrun predict {shlex.quote(f'resume={run.path}')}"
@@ -69,7 +66,7 @@ def predict_photos(
         fast, doubts = networks.compiled(network) if settings.compile else (network, [])
         console.tell_all(doubts, [])
         with Signals() as signals:
-            _predict(run, fast, inputs, known, top_k, settings.threads, signals)
+            _predict(run, fast, inputs, known, top_k, signals)
             signals.interrupt_at_once()
             table = list(rows.read_rows(run.table_file(PHOTOS.name)))
             results = _finish(run, network, inputs, table, settings)
@@ -117,74 +114,17 @@ def _remarks(network: Network, settings: PredictSettings) -> list[str]:
     return [f"labels={settings.labels} has no name for {counted(unnamed, 'class', 'classes')}: 'unknown' in the tables"]
 
 
-def _facts(network: Network, inputs: Inputs) -> dict[str, Any]:
-    """What run.json says about where the numbers come from."""
-    compute = network.compute
-    return {
-        "versions": provenance.versions(),
-        "machine": provenance.machine(),
-        "git_commit": provenance.git_commit(),
-        "device": str(compute.device),
-        "precision": compute.precision,
-        "threads": torch.get_num_threads(),
-        "batch_size": network.batch_size,
-        "parameters": network.parameters,
-        "epoch": network.epoch,
-        "inputs": {"files": len(inputs.paths), "digest": inputs.digest()},
-    }
-
-
-# --- going on
-
-
-def _unfinished(folder: str) -> Run:
-    """Raises: ConfigError: if it is finished."""
-    run = Run.open(folder)
-    if run.status == "finished":
-        table = run.table_file(PHOTOS.name)
-        raise ConfigError(f"resume={folder}: it is finished, and nothing is left to do; its predictions are in {table}")
-    return run
-
-
-def _go_on(run: Run, facts: dict[str, Any]) -> None:
-    """Hold what is there now against what there was, and hold the folder.
-
-    Raises:
-        ConfigError: if another process is writing it.
-        DataError: if the inputs, or the size of a batch, are others.
-    """
-    before = run.record
-    if before.get("inputs") != facts["inputs"]:
-        there = before["inputs"].get("files") if isinstance(before.get("inputs"), dict) else "no"
-        raise DataError(
-            f"the inputs are not those that {run.path} was begun with ({there} files then, "
-            f"{facts['inputs']['files']} now, or others of them); predict again, into a new folder"
-        )
-    if before.get("batch_size") != facts["batch_size"]:
-        raise DataError(
-            f"{run.path} was begun with batch_size={before.get('batch_size')}, and this device takes "
-            f"{facts['batch_size']}; predict again, into a new folder"
-        )
-    changed = [name for name in EXACT if before.get(name) != facts[name]]
-    if changed:
-        console.warn(f"not exact: {', '.join(changed)} differ from those that the prediction was started with")
-    run.lock()
-    run.update(status="running", reason=None, **facts)
-
-
 # --- the work
 
 
-def _predict(
-    run: Run, network: Network, inputs: Inputs, known: Truth, top_k: int, threads: int | None, signals: Signals
-) -> None:
+def _predict(run: Run, network: Network, inputs: Inputs, known: Truth, top_k: int, signals: Signals) -> None:
     """Fill the table up to the last input."""
     file, total = run.table_file(PHOTOS.name), len(inputs.paths)
     done = rows.keep_whole(file, network.batch_size, top_k, total)
     if done:
         console.note(f"{done:,} of {counted(total, 'file')} were predicted before")
     with rows.Writer(file, top_k) as writer, console.files(total, done) as report:
-        for batch in predicting.predicted(network, inputs, known, top_k, first=done, threads=threads):
+        for batch in predicting.predicted(network, inputs, known, top_k, first=done, threads=torch.get_num_threads()):
             writer.add(batch)
             done += len(batch)
             report(done)

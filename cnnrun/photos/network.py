@@ -3,6 +3,7 @@
 Letters: B photos of a batch, C channels, H, W pixels, K classes.
 """
 
+import hashlib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -46,9 +47,16 @@ class Network:
     classes: Classes
     compute: Compute
     batch_size: int
-    parameters: int = 0
+    parameters: int
+    weights: str
+    """16 hex digits that change with any of them."""
     epoch: int | None = None
     """Of the checkpoint."""
+
+    def digest(self) -> str:
+        """16 hex digits that change with whatever decides what is predicted, and how it is called."""
+        parts = [self.weights, self.geometry, self.preprocessing, self.classes.names]
+        return hashlib.sha256(repr(parts).encode(errors="backslashreplace")).hexdigest()[:16]
 
     def blank(self) -> Tensor:
         """(B, C, H, W) uint8 zeros: a batch without photos. The network always sees so many."""
@@ -104,7 +112,7 @@ def of_run(source: Run, config: dict[str, Any], device: torch.device, checkpoint
     # What is frozen is computed as it was in training and is by eval.
     module = parts.model if parts.parted is None else parts.parted.joined(parts.model.eval())
     network = _network(f"run {source.path}", module, geometry, preprocessing, classes, parts.compute)
-    return replace(network, epoch=parts.epoch, parameters=parts.parameters)
+    return replace(network, epoch=parts.epoch, parameters=parts.parameters, weights=_digest(parts.model))
 
 
 def _centre_crop(source: Run, preprocessing: Preprocessing) -> Geometry:
@@ -169,7 +177,16 @@ def _network(
         _cast_weights(module)
     batch_size = BATCH_SIZES.get(compute.device.type, OTHER_BATCH_SIZE)
     parameters = sum(parameter.numel() for parameter in module.parameters())
-    return Network(name, module, module, geometry, preprocessing, classes, compute, batch_size, parameters)
+    weights = _digest(module)
+    return Network(name, module, module, geometry, preprocessing, classes, compute, batch_size, parameters, weights)
+
+
+def _digest(module: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, value in module.state_dict().items():
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]
 
 
 def _cast_weights(module: nn.Module) -> None:

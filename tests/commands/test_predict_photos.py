@@ -25,6 +25,7 @@ from cnnrun.config import folders
 from cnnrun.errors import NotWritten
 from cnnrun.photos import pictures, predicting
 from cnnrun.run import Run
+from cnnrun.training import checkpoints
 from tests.data.image_zoo import make_zoo
 
 FORMS = "run=DIR, a run of yours, or model=backbone model.arch=NAME model.weights=imagenet (or a file)"
@@ -314,9 +315,45 @@ def test_other_inputs_are_not_gone_on_with(here, monkeypatch, capsys):
     capsys.readouterr()
     shutil.copy(next(Path("digits/3").iterdir()), "digits/3/another.png")
     assert main(["predict", "resume=out"]) == 3
-    assert "the inputs are not those that out was begun with (40 files then, 41 now, or others of them)" in error_of(
-        capsys
-    )
+    error = error_of(capsys)
+    assert error.startswith("cnnrun predict: error: the files of the inputs changed since out was begun (inputs in run")
+    assert error.endswith("; predict again, into a new folder")
+
+
+def other_truth():
+    Path("labels.csv").write_text("file,label\ndigits/a.png,4\n")
+
+
+def other_names():
+    Path("names.txt").write_text("\n".join("0123456798"))
+
+
+def other_weights():
+    tensors, values = checkpoints.read(Path("run/checkpoints/best"))
+    moved = {name: value + 1 for name, value in tensors["model"].items()}
+    checkpoints.write(Path("run/checkpoints/best"), tensors | {"model": moved}, values)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (other_truth, "what the files show"),
+        (other_names, "the network, or the names of its classes,"),
+        (other_weights, "the network, or the names of its classes,"),
+    ],
+)
+def test_rows_of_two_predictions_do_not_stand_in_one_table(here, monkeypatch, capsys, change, what):
+    shutil.copy(next(Path("digits/3").iterdir()), "digits/a.png")
+    Path("labels.csv").write_text("file,label\ndigits/a.png,3\n")
+    Path("names.txt").write_text("\n".join("0123456789"))
+    with monkeypatch.context() as patched:
+        interrupt_after(2, patched, ctrl_c)
+        words = ["run=run", "inputs=digits", "truth=labels.csv", "labels=names.txt", "batch_size=6"]
+        predict(*words, "hydra.run.dir=out", code=130)
+    capsys.readouterr()
+    change()
+    assert main(["predict", "resume=out"]) == 3
+    assert error_of(capsys).startswith(f"cnnrun predict: error: {what} changed since out was begun")
 
 
 def test_a_training_is_no_prediction_to_go_on_with(here, capsys):

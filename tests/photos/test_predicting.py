@@ -34,7 +34,7 @@ def network(precision="fp32", batch_size=4, module=None):
     compute = Compute(CPU, precision, channels_last=True, compile=False)
     geometry = Geometry((SPEC.size, SPEC.size), SPEC.resize)
     classes = Classes(tuple("abcdefg"))
-    return Network("tiny", module, module, geometry, normalized(SPEC), classes, compute, batch_size)
+    return Network("tiny", module, module, geometry, normalized(SPEC), classes, compute, batch_size, 0, "")
 
 
 @pytest.fixture(scope="module")
