@@ -288,6 +288,27 @@ def test_activations_are_read_again_where_they_are_whole(cache):
     assert torch.equal(run(obtain(WANTED, pieces, CPU))[0], made)
 
 
+@pytest.mark.parametrize("byte", [0, 31, 59, 60, 63])
+def test_activations_that_were_damaged_are_computed_again(cache, byte):
+    made, _ = run(obtain(WANTED, pieces, CPU))
+    file = cache / "0123" / "activations"
+    content = bytearray(file.read_bytes())
+    assert len(content) == 2 * 30 + 4
+    content[byte] ^= 0x40
+    file.write_bytes(content)
+    again, counts = run(obtain(WANTED, pieces, CPU))
+    assert counts == [4, 6]
+    assert torch.equal(again, made)
+    assert torch.equal(run(obtain(WANTED, nothing, CPU))[0], made)
+
+
+@pytest.mark.parametrize("content", [b"", bytes(64), b"x" * 64, b"x" * 65])
+def test_a_file_of_anything_else_is_not_read(cache, content):
+    (cache / "0123").mkdir(parents=True)
+    (cache / "0123" / "activations").write_bytes(content)
+    assert torch.equal(run(obtain(WANTED, pieces, CPU))[0].flatten(), torch.arange(30).to(torch.bfloat16))
+
+
 def test_large_ones_are_written_as_they_come_and_mapped(cache, monkeypatch):
     monkeypatch.setattr(prefix_cache, "IN_MEMORY", 10)
     made, counts = run(obtain(WANTED, pieces, CPU))
