@@ -74,7 +74,7 @@ def part(targets: Tensor, digests: Sequence[str], given: Given, class_names: Seq
     drawn = drawn_splits(given)
     parts = {name: _given_as(given, name) for name in ("val", "test")}
     pool = _pool(given)
-    _refuse_small_classes(targets, digests, pool, class_names, drawn)
+    _refuse_small_classes(targets, digests, pool, class_names, drawn, draws.limit)
     for name in drawn:
         fraction = draws.test_fraction if name == "test" else draws.val_fraction
         stay = 1 + len(drawn[drawn.index(name) + 1 :])
@@ -139,7 +139,12 @@ def _some(rows: Tensor, targets: Tensor, size: int, num_classes: int, seed: int)
 
 
 def _refuse_small_classes(
-    targets: Tensor, digests: Sequence[str], pool: Tensor, class_names: Sequence[str], drawn: Sequence[str]
+    targets: Tensor,
+    digests: Sequence[str],
+    pool: Tensor,
+    class_names: Sequence[str],
+    drawn: Sequence[str],
+    limit: int | None,
 ) -> None:
     """Every class needs a picture to train on, and one more for each split that is drawn."""
     units = torch.bincount(_classes_of(_units(pool, digests), targets), minlength=len(class_names)).tolist()
@@ -155,4 +160,5 @@ def _refuse_small_classes(
     raise DataError(
         f"class '{class_names[label]}' has {counted(pictures[label], 'picture')}{copies} to train on, and {need} "
         f"({that_small}): add pictures, or leave the class out"
+        + ("" if limit is None else f", or take more than dataset.limit={limit}")
     )

@@ -133,6 +133,11 @@ def test_a_limit_holds_with_given_splits_and_with_copies() -> None:
     assert all(count > 0 for rows in (parts.train, parts.val) for count in counts(targets, rows))
 
 
+def test_a_limit_that_leaves_too_few_of_a_class_is_named() -> None:
+    with pytest.raises(DataError, match=r"leave the class out, or take more than dataset\.limit=6$"):
+        kept_and_parted(torch.arange(3).repeat(4), 6)
+
+
 def test_a_limit_that_is_too_small_is_refused() -> None:
     with pytest.raises(DataError, match=r"dataset\.limit=5: 3 classes need at least 6 samples"):
         kept_and_parted(targets_of(10, 10, 10), 5)
