@@ -4,13 +4,12 @@ import csv
 import io
 import os
 import stat
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from cnnrun.data.image_walk import counted, shown
+from cnnrun.data.image_walk import as_label, counted, shown
 from cnnrun.errors import DataError, near_miss
 
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -75,7 +74,7 @@ class _Rows:
             self._columns = _columns(f"{self._name}, line {line}", fields)
             return
         path, label = (self._field(line, fields, column) for column in ("path", "label"))
-        row = self._located(line, path, unicodedata.normalize("NFC", label), self._split(line, fields))
+        row = self._located(line, path, as_label(label), self._split(line, fields))
         if row.path not in self._rows:
             self._rows[row.path], self._lines[row.path] = row, line
         elif self._rows[row.path] == row:
@@ -118,7 +117,7 @@ class _Rows:
     def _located(self, line: int, path: str, label: str, split: str | None) -> Listed:
         """A file that is not there stays in: it counts as broken."""
         for spelled in dict.fromkeys((path, path.replace("\\", "/"))):
-            plain = os.path.normpath(self._root / os.path.expanduser(spelled))
+            plain = os.path.abspath(self._root / os.path.expanduser(spelled))
             with_status = _status(plain)
             if with_status is not None:
                 break
@@ -126,8 +125,8 @@ class _Rows:
             self._missing.append((line, path))
         if with_status is not None and not stat.S_ISREG(with_status.st_mode):
             raise self._wrong(line, f"{path} is no file")
-        outside = not plain.startswith(os.path.normpath(self._root) + os.sep)
-        inside = plain if outside else os.path.relpath(plain, self._root)
+        root = os.path.abspath(self._root)
+        inside = os.path.relpath(plain, root) if plain.startswith(root.rstrip(os.sep) + os.sep) else plain
         size, time = (with_status.st_size, with_status.st_mtime_ns) if with_status else (0, 0)
         return Listed(inside.replace(os.sep, "/"), size, time, label, split)
 
@@ -161,7 +160,7 @@ def _records(name: str, text: str) -> Iterator[tuple[int, list[str]]]:
     """The first line and the fields of every record that is not blank."""
     header = next((line for line in text.splitlines() if line.strip()), "")
     separator = max(SEPARATORS, key=lambda mark: len(_known(header.split(mark))) * 100 + header.count(mark))
-    reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=None), delimiter=separator, skipinitialspace=True, strict=True)
     line = 1
     try:
         for fields in reader:

@@ -1,9 +1,11 @@
 """The files below a folder that may be pictures, with their size and time; junk is left out and counted."""
 
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -19,6 +21,8 @@ _SUFFIXES = (
 )
 NO_PICTURES = frozenset(_SUFFIXES.split())
 """Suffixes of files that are plainly no pictures; any other file is a sample, and broken if it is none."""
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Characters that end a line or steer a terminal."""
 
 
 class Found(NamedTuple):
@@ -52,8 +56,9 @@ def counted(count: int, noun: str, plural: str = "") -> str:
 
 
 def shown(name: str) -> str:
-    """A file name as text that can be printed and stored, also where its bytes are no UTF-8."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """A file name as text that can be printed and stored on one line, also where its bytes are no UTF-8."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def as_label(name: str) -> str:
@@ -63,6 +68,19 @@ def as_label(name: str) -> str:
 
 def is_junk(name: str) -> bool:
     return name.startswith(".") or name.lower() in JUNK
+
+
+def identity(folder: str) -> tuple[int, int]:
+    """What is the same for a folder on whatever way it is come to.
+
+    Raises:
+        DataError: if it is gone.
+    """
+    try:
+        status = os.stat(folder)
+    except OSError as error:
+        raise DataError(f"the folder {shown(folder)} cannot be read: {error.strerror}") from error
+    return status.st_dev, status.st_ino
 
 
 def entries(folder: str) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[str]]]:
@@ -94,16 +112,16 @@ def pictures(files: list[os.DirEntry[str]], prefix: str, left: Left) -> Iterator
         if suffix[1:] in NO_PICTURES:
             left.suffixes[suffix] += 1
         else:
-            status = _status(entry)
-            yield Found(prefix + entry.name, status.st_size, status.st_mtime_ns)
+            yield Found(prefix + entry.name, *_size_and_time(entry))
 
 
-def _status(entry: os.DirEntry[str]) -> os.stat_result:
-    """Of what a link leads to; of the link where it leads nowhere: reading it will tell."""
-    try:
-        return entry.stat()
-    except OSError:
-        return entry.stat(follow_symlinks=False)
+def _size_and_time(entry: os.DirEntry[str]) -> tuple[int, int]:
+    """Of what a link leads to; of the link where it leads nowhere. Of a file that is gone again: reading it tells."""
+    for follow in (True, False):
+        with suppress(OSError):
+            status = entry.stat(follow_symlinks=follow)
+            return status.st_size, status.st_mtime_ns
+    return 0, 0
 
 
 def walk(folder: str, prefix: str, left: Left) -> Iterator[Found]:
@@ -112,10 +130,9 @@ def walk(folder: str, prefix: str, left: Left) -> Iterator[Found]:
     waiting = [(folder, prefix)]
     while waiting:
         place, before = waiting.pop()
-        status = os.stat(place)
-        if (status.st_dev, status.st_ino) in seen:
+        if (it := identity(place)) in seen:
             continue
-        seen.add((status.st_dev, status.st_ino))
+        seen.add(it)
         folders, files = entries(place)
         yield from pictures(files, before, left)
         waiting += [(entry.path, f"{before}{entry.name}/") for entry in reversed(folders)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from cnnrun.data.image_walk import NO_PICTURES, Left, counted, entries, is_junk, pictures, shown
+from cnnrun.data.image_walk import NO_PICTURES, Left, counted, entries, identity, is_junk, pictures, shown
 from cnnrun.errors import DataError, near_miss
 from cnnrun.run import is_run
 
@@ -81,10 +81,9 @@ def _walk(folder: str, left: Left, runs: list[str]) -> Iterator[str]:
     waiting = [(folder, "")]
     while waiting:
         place, prefix = waiting.pop()
-        status = os.stat(place)
-        if (status.st_dev, status.st_ino) in seen:
+        if (it := identity(place)) in seen:
             continue
-        seen.add((status.st_dev, status.st_ino))
+        seen.add(it)
         if prefix and is_run(Path(place)):
             runs.append(prefix)
             continue

@@ -2,11 +2,13 @@
 
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from cnnrun.data import image_walk
 from cnnrun.data.image_listing import Listing, list_images
 from cnnrun.errors import DataError
 
@@ -171,6 +173,46 @@ def test_names_that_are_no_utf8_and_accents_in_two_spellings_are_readable_labels
     assert all((root / file.path).is_file() for file in listing.files)
 
 
+def test_names_that_would_end_a_line_or_steer_a_terminal_are_shown_escaped(fill: Fill) -> None:
+    root = fill("two\nlines/1.jpg", "\x1b[31mred/1.jpg", "plain\u2028/1.jpg", "\u5317 \u4eac\u00a0\u200d/1.jpg")
+    listing = list_images(root, None)
+    assert listing.class_names == (r"\x1b[31mred", r"plain\u2028", r"two\nlines", "\u5317 \u4eac\u00a0\u200d")
+    assert all((root / file.path).is_file() for file in listing.files)
+
+
+def test_a_file_that_goes_away_during_the_scan_stays_in_to_be_counted_as_broken(
+    fill: Fill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = fill("a/1.jpg", "b/1.jpg")
+    plain = image_walk.entries
+
+    def one_comes_and_goes(folder: str) -> object:
+        (root / "a" / "2.jpg").touch()
+        found = plain(folder)
+        (root / "a" / "2.jpg").unlink()
+        return found
+
+    monkeypatch.setattr(image_walk, "entries", one_comes_and_goes)
+    assert [(file.path, file.size) for file in list_images(root, None).files if file.label == "a"] == [
+        ("a/1.jpg", 7),
+        ("a/2.jpg", 0),
+    ]
+
+
+def test_a_folder_that_goes_away_during_the_scan_is_named(fill: Fill, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = fill("a/deep/1.jpg", "b/1.jpg")
+    plain = image_walk.entries
+
+    def one_goes(folder: str) -> object:
+        found = plain(folder)
+        if folder.endswith("a"):
+            shutil.rmtree(root / "a" / "deep")
+        return found
+
+    monkeypatch.setattr(image_walk, "entries", one_goes)
+    assert problem(root) == f"the folder {root}/a/deep cannot be read: No such file or directory"
+
+
 def test_classes_that_differ_in_case_only_are_said(fill: Fill) -> None:
     listing = list_images(fill("Rose/1.jpg", "rose/1.jpg", "tulip/1.jpg"), None)
     assert listing.remarks == (
@@ -249,6 +291,27 @@ def test_a_manifest_may_lie_elsewhere_and_name_files_in_many_ways(fill: Fill, tm
     listing = list_images(root, str(tmp_path / "mine.csv"))
     assert paths(listing) == sorted([elsewhere.as_posix(), "x/1.jpg", "x/a,b.jpg"])
     assert listing.remarks == (f"{tmp_path / 'mine.csv'}: 1 row repeated, counted once",)
+
+
+def test_a_manifest_may_leave_a_root_that_is_named_from_here(
+    fill: Fill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the file of the same name in the root, which is another one."""
+    root = fill("x/1.jpg", "outside/2.jpg", "../outside/2.jpg")
+    monkeypatch.chdir(tmp_path)
+    text = f"path,label\nx/1.jpg,a\n{root / 'x' / '1.jpg'},a\n../outside/2.jpg,b\n"
+    listing = list_images(Path(root.name), manifest(root, text))
+    outside = tmp_path / "outside" / "2.jpg"
+    assert paths(listing) == sorted([outside.as_posix(), "x/1.jpg"])
+    assert [file.size for file in listing.files if file.label == "b"] == [len("../outside/2.jpg")]
+    assert (listing.root / outside).samefile(outside)
+    assert listing.remarks[0].endswith("1 row repeated, counted once")
+
+
+def test_a_manifest_may_end_its_lines_with_carriage_returns_and_name_classes_on_two(fill: Fill) -> None:
+    root = fill("1.jpg", "2.jpg")
+    listing = list_images(root, manifest(root, b'path,label\r1.jpg,"a\rb"\r2.jpg,b\r'))
+    assert listing.class_names == (r"a\nb", "b")
 
 
 def test_a_file_of_a_manifest_that_is_missing_stays_in_to_be_counted_as_broken(fill: Fill) -> None:
