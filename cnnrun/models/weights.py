@@ -18,6 +18,8 @@ from cnnrun.models.weight_files import SUFFIXES, read, without_prefix
 NONE, IMAGENET = "none", "imagenet"
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 """Of classifiers that only help while a network is trained from scratch."""
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""Of numbers that mean what they say: int8 and the 8-bit floats come with a scale that is kept elsewhere."""
 SHOWN = 3
 """Names of each kind that an error gives."""
 
@@ -88,16 +90,30 @@ def fill(network: nn.Module, tensors: dict[str, Tensor], weights: Weights, spare
         for name, tensor in tensors.items()
         if name in here and tensor.shape != here[name].shape
     }
-    missing, unknown = _load(network, {name: tensor for name, tensor in tensors.items() if name not in shapes}, weights)
-    missing = [name for name in missing if name not in shapes]
+    kinds = {
+        name: f"{name} is {kind}"
+        for name, tensor in tensors.items()
+        if name in here and name not in shapes and (kind := _no_floats(tensor)) and here[name].is_floating_point()
+    }
+    unfit = shapes | kinds
+    missing, unknown = _load(network, {name: tensor for name, tensor in tensors.items() if name not in unfit}, weights)
+    missing = [name for name in missing if name not in unfit]
     unknown = [name for name in unknown if not name.startswith(tuple(f"{layer}." for layer in spare))]
     listed = {"missing": missing, "unknown": unknown, "of another shape": list(shapes.values())}
+    listed["not of floating-point numbers, quantised perhaps"] = list(kinds.values())
     if any(listed.values()):
         problems = "; ".join(_listed(what, names) for what, names in listed.items() if names)
         raise DataError(f"{weights} does not fit model.arch={weights.architecture.name}: {problems}")
     broken = [name for name, tensor in network.state_dict().items() if not tensor.isfinite().all()]
     if broken:
         raise DataError(f"{weights} cannot be used: {_listed('not finite', broken)}")
+
+
+def _no_floats(tensor: Tensor) -> str:
+    """What a tensor is that cannot be a network's weights as it stands; empty if it can."""
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
+        return f"a {'quantised' if tensor.is_quantized else 'meta' if tensor.is_meta else 'sparse'} tensor"
+    return "" if tensor.dtype in FLOATS else str(tensor.dtype).removeprefix("torch.")
 
 
 def _load(network: nn.Module, tensors: dict[str, Tensor], weights: Weights) -> tuple[list[str], list[str]]:

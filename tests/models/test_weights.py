@@ -160,6 +160,38 @@ def test_weights_with_values_that_are_not_finite_are_refused(tmp_path: Path) -> 
         loaded(tmp_path / "net.pth")
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_floats_of_other_widths_are_loaded(tmp_path: Path, dtype: torch.dtype) -> None:
+    state = {name: tensor.to(dtype) for name, tensor in network_of().state_dict().items()}
+    save_file(state, tmp_path / "net.safetensors")
+    network = loaded(tmp_path / "net.safetensors")
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, state[name].to(tensor.dtype))
+        assert tensor.dtype in (torch.float32, torch.int64)
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind"),
+    [
+        (lambda tensor: (100 * tensor).to(torch.int8), "int8"),
+        (lambda tensor: tensor.to(torch.float8_e4m3fn), "float8_e4m3fn"),
+        (lambda tensor: tensor.to(torch.complex64), "complex64"),
+        (lambda tensor: tensor.to_sparse(), "a sparse tensor"),
+        (lambda tensor: tensor.to("meta"), "a meta tensor"),
+        (lambda tensor: torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8), "a quantised tensor"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_numbers_that_mean_others_are_refused(tmp_path: Path, changed: Callable[[Tensor], Tensor], kind: str) -> None:
+    state = network_of().state_dict()
+    state["fc.bias"] = changed(state["fc.bias"])
+    torch.save(state, tmp_path / "net.pth")
+    said = f"1 not of floating-point numbers, quantised perhaps (fc.bias is {kind})"
+    with pytest.raises(DataError) as error:
+        loaded(tmp_path / "net.pth")
+    assert str(error.value).endswith(said)
+
+
 class Malicious:
     def __reduce__(self) -> tuple[Any, ...]:
         return os.mkdir, ("made-by-a-pickle",)
