@@ -122,7 +122,8 @@ class _Search:
             if positions := self._named(word, layers):
                 return layers, positions
         names = dict.fromkeys(name for layer in self.layers for name in (layer.name, *self._groups(layer)))
-        raise self._refusal(word, f"is the name of no layer{near_miss(word, names)}")
+        words = ["none", "all", f"top:{word.partition(':')[2] or 40}"]
+        raise self._refusal(word, f"is the name of no layer{near_miss(word, [*names, *words])}")
 
     def _counted(self, word: str) -> range | None:
         """Of `top:N` and `a:b`; None for other words."""

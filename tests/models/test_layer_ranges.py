@@ -251,6 +251,9 @@ def test_in_a_densenet_a_batch_norm_of_many_convolutions_is_parted_from_none():
         ("", "'' names no layer"),
         ([], "'' names no layer"),
         ("head", "'head' is the name of no layer"),
+        ("None", "'None' is the name of no layer - did you mean 'none'?"),
+        ("top", "'top' is the name of no layer - did you mean 'top:40'?"),
+        ("tpo:4", "'tpo:4' is the name of no layer - did you mean 'top:4'?"),
     ],
 )
 def test_a_range_that_matches_nothing_is_refused(chain, trainable, complaint):
