@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from cnnrun.data.loaders import Batch, ResidentLoader
@@ -58,7 +59,8 @@ class Parted:
     @property
     def prefix(self) -> Prefix:
         if self._prefix is None:
-            self._prefix = Prefix(self.cut, self._model, self.compute)
+            with torch.inference_mode(False):  # an evaluation may be the first to ask
+                self._prefix = Prefix(self.cut, self._model, self.compute)
         return self._prefix
 
     def tail(self, model: nn.Module) -> nn.Module:
