@@ -52,32 +52,28 @@ def obtain(
 ) -> Generator[int, None, Tensor | None]:
     """Read the activations, or compute and keep them; yields how many samples are done.
 
-    A cache that cannot be written is done without. None if they are too large for the memory then.
+    A cache that cannot be written is read, or done without. None if they are too large for the memory then.
 
     Args:
         compute: gives them in order, pieces (n, ...) of all samples of the first view, then of the next.
         device: where they are used.
     """
     with ExitStack() as stack:
-        file: Path | None = wanted.entry / FILE
+        file = wanted.entry / FILE
         try:
             stack.enter_context(caches.locked(wanted.entry, lambda: None))
+            locked = True
         except OSError:
-            file = None
-        if file and (found := _read(file, wanted)) is not None:
+            locked = False  # a file that is there is whole all the same
+        if (found := _read(file, wanted)) is not None:
             return _on(device, found)
+        activations: Tensor | None = None
         if wanted.nbytes <= _free(device):
             activations = yield from _in_memory(wanted, compute(), device)
-            if file:
+            if locked:
                 _write(file, [activations])
-        elif file and _has_room(file, wanted):
-            if not (yield from _streamed(file, compute())):
-                return None
-            mapped = _read(file, wanted)
-            assert mapped is not None, "it was just written"
-            activations = mapped
-        else:
-            return None
+        elif locked and _has_room(file, wanted) and (yield from _streamed(file, compute())):
+            activations = _read(file, wanted)
     caches.trim(KIND)
     return activations
 

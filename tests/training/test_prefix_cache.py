@@ -3,14 +3,17 @@
 `pytest tests/training/test_prefix_cache.py`
 """
 
+import errno
 import itertools
 import multiprocessing
+import os
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
+from cnnrun import caches
 from cnnrun.data.augment import Augment
 from cnnrun.data.loaders import ResidentLoader
 from cnnrun.tasks.classification import Classification
@@ -327,6 +330,25 @@ def test_a_computation_that_is_given_up_leaves_nothing(cache, monkeypatch):
     generator.close()
     assert list((cache / "0123").iterdir()) == []
     assert run(obtain(WANTED, pieces, CPU))[1] == [4, 6]  # and nobody holds the lock
+
+
+def test_a_cache_that_cannot_be_written_is_read(monkeypatch):
+    made, _ = run(obtain(WANTED, pieces, CPU))
+
+    def refuse(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(caches, "locked", refuse)
+    assert torch.equal(run(obtain(WANTED, nothing, CPU))[0], made)
+    other = replace(WANTED, key="other")
+    assert torch.equal(run(obtain(other, pieces, CPU))[0], made)
+    assert not other.entry.exists()
+
+
+def test_a_file_that_is_damaged_as_it_is_written_is_done_without(monkeypatch):
+    monkeypatch.setattr(prefix_cache, "_free", lambda _: 0)
+    monkeypatch.setattr(os, "replace", lambda temporary, file: file.write_bytes(bytes(64)))
+    assert run(obtain(WANTED, pieces, CPU)) == (None, [4, 6])
 
 
 def test_without_a_cache_folder_they_are_in_memory(tmp_path, monkeypatch):
