@@ -5,6 +5,7 @@ from typing import Any
 from cnnrun import config as configs
 from cnnrun import console, experiment, opening
 from cnnrun.config import Invocation
+from cnnrun.data.splits import Data
 from cnnrun.report import outputs_of, report_of
 from cnnrun.report.drawing import draw_architecture
 from cnnrun.run import Run
@@ -30,8 +31,9 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
     with console.downloads() as progress:
         parts = experiment.from_run(source, stored, device, settings.checkpoint, progress, settings.moved())
     facts = opening.facts_of(parts)
-    if doubt := source.doubt(facts["data"]["fingerprint"]):
-        console.warn(doubt)
+    doubts = _doubts(source, parts.data, facts["data"]["fingerprint"])
+    for sentence in doubts:
+        console.warn(sentence)
     split = getattr(parts.data, settings.split)
     outputs, report = outputs_of(parts, [split], settings.batch_size), report_of(parts)
     judged = report.judge(outputs, [])
@@ -51,9 +53,15 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
         if settings.figures:
             draw_architecture(run, parts, _name_of_model(source, stored))
             report.draw_split(run, split.name)
-        run.update(status="finished", notes=[*judged.doubts, *judged.notes])
+        run.update(status="finished", notes=[*doubts, *judged.doubts, *judged.notes])
     console.tell_all(judged.doubts, judged.notes)
     console.results(judged.rows, run.path, parts.data.unit)
+
+
+def _doubts(source: Run, data: Data, fingerprint: str) -> list[str]:
+    """Why the numbers may not be those of the run's own data, a sentence each."""
+    doubt = source.doubt(fingerprint)
+    return [doubt, *filter(None, [getattr(data, "if_changed", "")])] if doubt else []
 
 
 def _name_of_model(source: Run, config: dict[str, Any]) -> str:

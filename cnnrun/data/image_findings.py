@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cnnrun.data.image_listing import ImageFile
+from cnnrun.data.image_listing import ImageFile, SplitName
 from cnnrun.data.image_splits import drawn_splits
 from cnnrun.data.image_walk import counted, shown
 from cnnrun.errors import DataError, near_miss
@@ -32,6 +32,16 @@ def sizes(files: Mapping[str, Sequence[ImageFile]], num_classes: int) -> str:
         they = "they are" if len(drawn) > 1 else "it is"
         come = f"; none was given as {' or '.join(drawn)}: {they} drawn from train"
     return f"{counted(total, 'picture')} of {counted(num_classes, 'class', 'classes')}: {parts}{come}"
+
+
+def redrawn(given: Sequence[SplitName | None]) -> str:
+    """What to fear of the splits of a folder that has changed since a run was trained on it."""
+    if not drawn_splits(given):
+        return ""
+    return (
+        "its splits are drawn anew, so pictures that the run was trained on may be in val and test; cnnrun predict "
+        "judges a folder of others"
+    )
 
 
 def classes(counts: Mapping[str, int]) -> list[str]:

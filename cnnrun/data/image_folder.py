@@ -119,6 +119,11 @@ class FolderData(LabelledData):
         """What makes the numbers better than they will be in use, a sentence each."""
         return findings.leaks(self.pictures.files, self.pictures.digests)
 
+    @property
+    def if_changed(self) -> str:
+        """What it means for an evaluation that the folder is not what it was; empty where the splits were given."""
+        return findings.redrawn([file.split for file in self.source.listing.files])
+
     def _of_size(self) -> list[str]:
         if self.pictures.resident:
             return []

@@ -314,6 +314,44 @@ def test_what_a_run_stored_that_is_no_good_is_refused(photos: Path, change: dict
 # --- from the command line
 
 
+SPLITS = ("train", "val", "test")
+
+
+def evaluated(folder: str, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
+    """What an evaluation says, and what it notes."""
+    capsys.readouterr()
+    assert main(["eval", "run=run", "figures=false", f"hydra.run.dir={folder}"]) == 0
+    return capsys.readouterr().err, " ".join(Run.open(folder).record["notes"])
+
+
+def test_an_evaluation_of_a_folder_that_changed_doubts_splits_that_are_drawn(
+    here: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(small(photos, "epochs=1")) == 0
+    redrawn = "its splits are drawn anew, so pictures that the run was trained on may be in val and test"
+    for said in evaluated("same", capsys):
+        assert redrawn not in said
+    trained_on = set(data_of(photos).train.ids)
+    (photos / "blue" / "03.png").unlink()
+    assert trained_on & set(data_of(photos).test.ids), "which is why"
+    for said in evaluated("changed", capsys):
+        assert "its fingerprint has changed" in said
+        assert redrawn in said
+
+
+def test_splits_that_were_given_are_not_doubted(
+    here: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = tmp_path / "given"
+    for name in SPLITS:
+        shutil.copytree(photos, given / name)
+    assert main(small(given, "epochs=1")) == 0
+    (given / "test" / "blue" / "03.png").unlink()
+    for said in evaluated("changed", capsys):
+        assert "its fingerprint has changed" in said
+        assert "drawn anew" not in said
+
+
 def small(root: Path, *words: str) -> list[str]:
     return [
         *("train", "dataset=image_folder", f"dataset.root={root}", "dataset.image_size=8", "model=mlp"),
