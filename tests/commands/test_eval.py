@@ -52,6 +52,7 @@ def test_the_record_of_an_evaluation_says_how_it_was_computed(here, checkpoint, 
 def test_an_evaluation_leaves_the_files_that_the_readme_lists(here):
     evaluate("split=val")
     there = {str(file.relative_to(here / "again")) for file in here.glob("again/**/[!.]*") if file.is_file()}
-    tables = {f"tables/{name}.csv" for name in ("layers", "per_class", "confusion", "predictions", "calibration")}
+    names = ("layers", "classes", "per_class", "confusion", "predictions", "calibration")
+    tables = {f"tables/{name}.csv" for name in names}
     drawn = ("architecture", "confusion", "per_class", "calibration", "mistakes")
     assert there == {"config.yaml", "run.json", "results.csv"} | tables | {f"figures/{name}.png" for name in drawn}
