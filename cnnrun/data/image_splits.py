@@ -153,7 +153,8 @@ def _refuse_small_classes(
     if not small:
         return
     label = small[0]
-    copies = f" ({units[label]} without copies)" if units[label] < pictures[label] else ""
+    without = f"{units[label]} without copies" if units[label] else "all copies of pictures of other classes"
+    copies = f" ({without})" if units[label] < pictures[label] else ""
     splits = " and ".join(["train", *reversed(drawn)]).replace(" and ", ", ", len(drawn) - 1)
     need = f"{splits} need one each" if drawn else "train needs one"
     that_small = f"{len(small)} of {len(class_names)} classes are that small"

@@ -89,6 +89,7 @@ def test_a_small_class_is_in_every_split() -> None:
         ),
         ((9, 2, 2), None, ["train"] * 11 + ["test", "val"], "'cat' has 0 pictures to train on, and train needs one"),
         ((4, 3, 3), [*"xxxxabcdef"], None, r"'ant' has 4 pictures \(1 without copies\) to train on"),
+        ((3, 3, 3), [*"abcabcdef"], None, r"'bee' has 3 pictures \(all copies of pictures of other classes\) to train"),
     ],
 )
 def test_a_class_that_is_too_small_is_refused(sizes: tuple[int, ...], digests: Any, given: Any, said: str) -> None:
