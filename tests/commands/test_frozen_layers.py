@@ -3,12 +3,16 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from cnnrun.cli import main
@@ -139,6 +143,78 @@ def test_views_are_kept(here, capsys):
 def test_wrong_settings_are_told(word, capsys):
     assert main(["train", word]) == 2
     assert 'must be prefix: auto or "off" (in quotes, in YAML), and views: 0 or more' in capsys.readouterr().err
+
+
+# --- pictures of a folder, in processes that are stopped, or run at the same time
+
+
+FOLDER = [
+    *("model=backbone", "model.arch=shufflenet_v2_x0_5", "model.weights=none", "model.trainable=stage4..conv5"),
+    *("model.unfreeze_after=1", "model.head_dropout=0.3", "augment=flip_crop", "cache.views=2", "ema=0.9"),
+    *("dataset=image_folder", "dataset.root=photos", "dataset.image_size=48", "scheduler=plateau", "epochs=4"),
+    *("batch_size=8", "threads=1", "figures=false", "precision=fp32"),
+]
+
+
+@pytest.fixture
+def photos(here):
+    """60 JPEGs of two classes, large enough to be some time about."""
+    generator = np.random.default_rng(0)
+    for number in range(60):
+        file = here / "photos" / ("light" if number % 2 else "dark") / f"{number:02}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pixels = generator.integers(100 * (number % 2), 155 + 100 * (number % 2), size=(30, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((800, 600), Image.Resampling.BICUBIC).save(file)
+
+
+def start(*words, cache):
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CNNRUN_CACHE": cache}
+    command = [sys.executable, "-m", "cnnrun", "train", *words]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process):
+    _, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    return err
+
+
+def wait_for(pattern):
+    deadline = time.monotonic() + 120
+    while not list(Path().glob(pattern)) and time.monotonic() < deadline:
+        time.sleep(0.001)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="processes are ended by POSIX signals")
+def test_whatever_a_training_on_a_folder_was_stopped_at_it_ends_with_the_same_bytes(photos):
+    finish(start(*FOLDER, "hydra.run.dir=whole", cache="cache_of_whole"))
+    moments = {
+        "pixels/*/rows-1": signal.SIGKILL,
+        "prefix/*": signal.SIGINT,
+        "../run{}/checkpoints/last": signal.SIGKILL,
+    }
+    for number, (moment, stop) in enumerate(moments.items()):
+        cache, run = f"cache{number}", f"run{number}"
+        process = start(*FOLDER, f"hydra.run.dir={run}", cache=cache)
+        wait_for(f"{cache}/{moment.format(number)}")
+        process.send_signal(stop)
+        _, err = process.communicate(timeout=60)
+        assert "Traceback" not in err
+        words = [f"resume={run}"] if Path(run).exists() else [*FOLDER, f"hydra.run.dir={run}"]
+        finish(start(*words, cache=cache))
+        assert_same(Path("whole"), Path(run))
+        assert not list(Path(cache).rglob("*.tmp"))
+
+
+@pytest.mark.slow
+def test_trainings_at_the_same_time_share_a_cache(photos, here):
+    processes = [start(*FOLDER, f"hydra.run.dir=run{number}", cache="shared") for number in range(2)]
+    said = [finish(process) for process in processes]
+    assert any("reading: 60 of 60 pictures" in words for words in said)
+    assert_same(Path("run0"), Path("run1"))
+    kept = [entry for entry in (here / "shared/prefix").iterdir() if entry.is_dir()]
+    assert len(kept) == 4, "train in views and as it is, val, test"
 
 
 @pytest.mark.slow
