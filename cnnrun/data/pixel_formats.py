@@ -77,6 +77,6 @@ def _stretched(values: Array) -> Array:
     scale = 255 / (high - low) if high > low else 0.0
     grey: Array = np.empty(values.shape, np.uint8)
     for row, line in zip(grey, values, strict=True):  # a row at a time: what float64 takes stays small
-        whole = np.nan_to_num(line.astype(np.float64), nan=low, posinf=high, neginf=low)
-        row[...] = np.rint((whole - low) * scale)
+        whole = np.nan_to_num(line, nan=low, posinf=high, neginf=low)  # first: casting some kinds of NaN is warned of
+        row[...] = np.rint((whole.astype(np.float64) - low) * scale)
     return grey

@@ -346,3 +346,10 @@ def test_floats_a_little_outside_of_the_unit_interval_are_spread():
     values = np.linspace(-0.02, 1.03, 240, dtype=np.float32).reshape(12, 20)
     pixels = decode_image(tiff(values), "grey")
     assert (pixels.min(), pixels.max()) == (0, 255)
+
+
+def test_every_kind_of_nan_is_black_without_a_warning():
+    values = np.array([[0.0, 1.0], [0.25, 0.5]], np.float32)
+    signalling = values.view(np.uint32)
+    signalling[0, 1] = 0x7F80_0001
+    assert decode_image(tiff(values), "grey").tolist() == [[[0, 0], [64, 128]]]
