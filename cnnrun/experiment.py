@@ -122,6 +122,18 @@ def load_data(config: dict[str, Any], report: Report) -> Data:
     return data
 
 
+def fetch_weights(config: dict[str, Any], report: Report) -> None:
+    """Have the pretrained weights of the model on this machine, where it has any.
+
+    Raises:
+        DataError: if they are not there and cannot be had.
+    """
+    node = config["model"]
+    fetch = getattr(configs.find("model", node["name"]), "fetch_weights", None)
+    if fetch:
+        fetch(node, config["offline"], report)
+
+
 def _input_spec(node: dict[str, Any]) -> InputSpec | None:
     """The images that the pretrained weights of the model want, where it has any and tells."""
     tell = getattr(configs.find("model", node["name"]), "input_spec", None)

@@ -35,10 +35,12 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
     prepare(device, reproducibility=settings.reproducibility, threads=settings.threads)
     with distributed.together(device):
         with console.downloads() as progress:
-            data = distributed.first_then_others(lambda: opening.load_data(config, invocation, progress))
-            require_series(data, settings.backtest["folds"])
             fresh = settings.resume is None
             begins = fresh or not Run.open(config["resume"]).has_checkpoint("last")
+            if begins:
+                distributed.first_then_others(lambda: experiment.fetch_weights(config, progress))
+            data = distributed.first_then_others(lambda: opening.load_data(config, invocation, progress))
+            require_series(data, settings.backtest["folds"])
             build = partial(experiment.build, config, data, device, progress, pretrained=begins)
             parts = distributed.first_then_others(build)
         config = config | {"precision": parts.compute.precision}

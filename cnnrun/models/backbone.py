@@ -150,6 +150,17 @@ class Backbone(nn.Module):
         published = choose(architecture, node["weights"]).published
         return None if published is None else architecture.input_spec(published)
 
+    @classmethod
+    def fetch_weights(cls, node: dict[str, Any], offline: bool, report: Report) -> None:
+        """Have the pretrained weights of a config on this machine: before a data set is read that may take minutes.
+
+        Raises:
+            ConfigError, DataError: as the constructor.
+        """
+        chosen = choose(architectures.find(node["arch"]), node["weights"])
+        if chosen.pretrained:
+            chosen.locate(offline, report)
+
 
 def _after_loading(model: nn.Module, _: Any) -> None:
     """A checkpoint does not say how its weights came, and its BatchNorm does."""

@@ -30,9 +30,7 @@ def read(path: Path) -> dict[str, Tensor]:
     Raises:
         DataError: if it is not there, is damaged, or holds more than tensors and plain values, or no state dict.
     """
-    path = _file_in(path)
-    if not path.is_file():
-        raise DataError(f"model.weights={path}: there is no such file")
+    path = file_at(path)
     try:
         content = load_file(path) if path.suffix == ".safetensors" else _load(path)
     except OSError as error:
@@ -45,8 +43,15 @@ def read(path: Path) -> dict[str, Tensor]:
     return found
 
 
-def _file_in(path: Path) -> Path:
+def file_at(path: Path) -> Path:
+    """The file of weights that a path names: itself, or one in the folder of a checkpoint.
+
+    Raises:
+        DataError: if there is none.
+    """
     if not path.is_dir():
+        if not path.is_file():
+            raise DataError(f"model.weights={path}: there is no such file")
         return path
     folder = to_read(path)
     found = [folder / name for name in OF_A_CHECKPOINT if (folder / name).is_file()]

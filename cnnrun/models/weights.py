@@ -13,7 +13,7 @@ from cnnrun.errors import ConfigError, DataError, near_miss
 from cnnrun.models.architectures import Architecture
 from cnnrun.models.layers import has_statistics
 from cnnrun.models.spatial import size_text
-from cnnrun.models.weight_files import SUFFIXES, read, without_prefix
+from cnnrun.models.weight_files import SUFFIXES, file_at, read, without_prefix
 
 NONE, IMAGENET = "none", "imagenet"
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
@@ -37,14 +37,22 @@ class Weights:
     def pretrained(self) -> bool:
         return self.published is not None
 
+    def locate(self, offline: bool, report: Report) -> Path:
+        """The file that they are in, downloaded if need be.
+
+        Raises:
+            DataError: if it is not there and cannot be had.
+        """
+        assert self.published is not None, "random weights are nowhere"
+        return file_at(self.file) if self.file else self.architecture.locate(self.published, offline, report)
+
     def read(self, offline: bool, report: Report) -> dict[str, Tensor]:
         """Their tensors, under the names of the network where a wrapper or age gave them others.
 
         Raises:
             DataError: if they cannot be had or read.
         """
-        assert self.published is not None, "random weights are nowhere"
-        return read(self.file or self.architecture.locate(self.published, offline, report))
+        return read(self.locate(offline, report))
 
     def __str__(self) -> str:
         return f"model.weights={self.file or self.published}"

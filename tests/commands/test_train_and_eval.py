@@ -351,3 +351,9 @@ def test_a_balanced_sampler_draws_other_samples(here):
 def test_a_balanced_sampler_is_refused_for_a_series(here, capsys):
     assert main(["train", "dataset=energy_demo", "sampler=balanced", "threads=1"]) == 2
     assert "a series has none; take sampler=uniform" in capsys.readouterr().err
+
+
+def test_weights_that_are_not_there_are_told_before_the_data_is_looked_for(here, capsys):
+    words = ["dataset=image_folder", "dataset.root=nowhere", "model=backbone", "model.weights=gone.pth", "threads=1"]
+    assert main(["train", *words]) == 3
+    assert "model.weights=gone.pth: there is no such file" in capsys.readouterr().err

@@ -265,6 +265,14 @@ def test_the_images_that_weights_want_are_told_without_reading_any(tmp_path: Pat
     assert (large.size, large.resize) == (224, 232)
 
 
+def test_weights_are_fetched_by_their_config_alone(saved: Callable[..., Path], tmp_path: Path) -> None:
+    node = {"name": "backbone", **SETTINGS}
+    Backbone.fetch_weights(node, True, lambda *_: None)
+    Backbone.fetch_weights(node | {"weights": str(saved())}, True, lambda *_: None)
+    with pytest.raises(DataError, match=r"gone\.pth: there is no such file"):
+        Backbone.fetch_weights(node | {"weights": str(tmp_path / "gone.pth")}, True, lambda *_: None)
+
+
 def test_a_classifier_predicts_what_the_network_itself_does(saved: Callable[..., Path]) -> None:
     path = saved("squeezenet1_1")
     network, spec, labels = pretrained_classifier("squeezenet1_1", str(path), True, lambda *_: None)
