@@ -284,7 +284,8 @@ class Fit:
             return f"all {plan.epochs} epochs are done"
         if plan.patience is not None and progress.waited >= plan.patience:
             return f"no improvement for {progress.waited} epochs (patience={plan.patience})"
-        if distributed.most_urgent(self._out_of_time(), self.compute.device):
+        # The first epoch has a step at least, whatever filling took: without any there would be nothing to judge.
+        if progress.epoch and distributed.most_urgent(self._out_of_time(), self.compute.device):
             return f"the time is used up (max_seconds={plan.max_seconds:g})"
         return None
 

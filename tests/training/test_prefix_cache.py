@@ -75,7 +75,9 @@ def parted_for(model, data, compute=FP32, *, keeps=True, views=0):
     return Parted(cut, model, compute, keeps=keeps, views=views, fingerprint=data.fingerprint)
 
 
-def fit_of(data, compute=FP32, *, parted=True, keeps=True, views=0, augmented=None, ema=None, epochs=3):
+def fit_of(
+    data, compute=FP32, *, parted=True, keeps=True, views=0, augmented=None, ema=None, epochs=3, max_seconds=None
+):
     model = Net().to(memory_format=torch.channels_last)
     train = ResidentLoader(
         data.train, data.preprocessing, batch_size=16, seed=5, shuffle=True, augment=augmented, channels_last=True
@@ -86,7 +88,7 @@ def fit_of(data, compute=FP32, *, parted=True, keeps=True, views=0, augmented=No
     state = State(model, optimizer, constant(100, 4, warmup_epochs=0.0), compute, ema)
     knobs = {"monitor": "accuracy", "label_smoothing": 0.0, "class_weights": "none", "focal_gamma": 0.0}
     task = Classification(data.class_names, data.class_counts(), **knobs)
-    plan = Plan(epochs, None, None, 0.0, None, 5)
+    plan = Plan(epochs, max_seconds, None, 0.0, None, 5)
     own = parted_for(model, data, compute, keeps=keeps, views=views) if parted else None
     return Fit(state, task, train, val, compute, plan, own)
 
@@ -200,6 +202,12 @@ def test_views_are_the_augmentation_of_the_first_epochs_again_and_again(blob_dat
     shared = [(place, row[int(index)]) for place, index in enumerate(first.indices) if int(index) in row]
     assert shared
     assert all(torch.equal(first.inputs[ours], third.inputs[theirs]) for ours, theirs in shared)
+
+
+def test_a_training_whose_time_is_used_up_by_filling_has_an_epoch_of_one_step_all_the_same(blob_data):
+    [epoch] = epochs_of(fit_of(blob_data, max_seconds=1e-9))
+    assert (epoch.number, epoch.step, epoch.is_best) == (1, 1, True)
+    assert epoch.stop == "the time is used up (max_seconds=1e-09)"
 
 
 @pytest.mark.parametrize("steps", [1, 4, 9])
