@@ -84,12 +84,19 @@ def _all_part(store: dist.Store) -> bool:
     return False
 
 
+def synchronise_batch_norm(model: nn.Module, device: torch.device) -> None:
+    """Let batch normalisation inside a model take its statistics over all processes, where the device can (CUDA).
+
+    It puts other modules in their place, so it comes before any view of the model that shares modules with it.
+    """
+    if world_size() > 1 and device.type == "cuda":
+        nn.SyncBatchNorm.convert_sync_batchnorm(model)
+
+
 def wrap(model: nn.Module, device: torch.device) -> nn.Module:
-    """Average the gradients over the processes; batch statistics too where the device can (CUDA)."""
+    """Average the gradients over the processes."""
     if world_size() == 1:
         return model
-    if device.type == "cuda":
-        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     return nn.parallel.DistributedDataParallel(model, device_ids=[device.index] if device.type == "cuda" else None)
 
 

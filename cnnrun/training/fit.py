@@ -71,6 +71,7 @@ class Fit:
         self.compute = compute
         self.plan = plan
         self.parted = parted
+        distributed.synchronise_batch_norm(state.model, compute.device)
         # What is before the cut is computed by the feeds; only what is after it is called here.
         self._net = parted.tail(state.model) if parted else state.model
         self._judged = (parted.tail(state.judged) if parted else state.judged) if state.average else self._net

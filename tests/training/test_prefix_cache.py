@@ -63,6 +63,17 @@ class Net(nn.Module):
         return self.head(self.features(x))
 
 
+class NetOfLayers(Net):
+    """The cut is between a convolution and its batch normalisation, which stand in one container."""
+
+    def __init__(self):
+        super().__init__()
+        layers = [nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten()]
+        self.features = nn.Sequential(*layers)
+        self.features[0].requires_grad_(False)
+        self.head = nn.Linear(16, 3)
+
+
 def augment(**changes):
     knobs = {"flip": True, "crop_padding": 1, "rotation": 0.0, "shift": 0.0, "zoom": 0.0, "brightness": 0.0}
     more = {"fill": "edge", "cutout": 0, "mixup": 0.0, "cutmix": 0.0}
@@ -76,9 +87,19 @@ def parted_for(model, data, compute=FP32, *, keeps=True, views=0):
 
 
 def fit_of(
-    data, compute=FP32, *, parted=True, keeps=True, views=0, augmented=None, ema=None, epochs=3, max_seconds=None
+    data,
+    compute=FP32,
+    *,
+    network=Net,
+    parted=True,
+    keeps=True,
+    views=0,
+    augmented=None,
+    ema=None,
+    epochs=3,
+    max_seconds=None,
 ):
-    model = Net().to(memory_format=torch.channels_last)
+    model = network().to(memory_format=torch.channels_last)
     train = ResidentLoader(
         data.train, data.preprocessing, batch_size=16, seed=5, shuffle=True, augment=augmented, channels_last=True
     )
@@ -107,6 +128,18 @@ def assert_same_weights(fit, other, **tolerance):
             torch.testing.assert_close(value, other.state.model.state_dict()[name], msg=name, **tolerance)
         else:
             assert torch.equal(value, other.state.model.state_dict()[name]), name
+
+
+def test_statistics_over_several_devices_follow_the_mode_of_the_tail(blob_data, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(nn.parallel, "DistributedDataParallel", lambda module, device_ids: module)
+    parts = fit_of(blob_data, network=NetOfLayers)
+    on_cuda = replace(FP32, device=torch.device("cuda", 0))
+    fit = Fit(parts.state, parts.task, parts.train, parts.val, on_cuda, parts.plan, parts.parted)
+    [norm] = [module for module in fit._forward.modules() if isinstance(module, nn.SyncBatchNorm)]
+    for mode in (True, False):
+        fit._net.train(mode)
+        assert norm.training is mode
 
 
 class Counted:
