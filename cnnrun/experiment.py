@@ -15,6 +15,7 @@ from cnnrun.data.loaders import ResidentLoader
 from cnnrun.data.splits import Data, Split
 from cnnrun.downloads import DataMissing, Report
 from cnnrun.errors import ConfigError, DataError
+from cnnrun.models.freezing import freezing_of
 from cnnrun.models.layer_summary import layer_summary
 from cnnrun.models.layers import feature_map_size, has_trainable_depthwise, layer_table, require_outputs
 from cnnrun.run import Run
@@ -68,13 +69,13 @@ class Experiment:
     @property
     def remarks(self) -> list[str]:
         """What is to be known of the data and of the model before training starts, a sentence each."""
-        freezing = getattr(self.model, "freezing", None)
+        freezing = freezing_of(self.model)
         summary = [f"the model {freezing.summary(self.model)}"] if freezing is not None else []
         return [*self.data.remarks, *getattr(self.model, "remarks", []), *summary, *filter(None, [self.whole])]
 
     def layer_summary(self) -> list[dict[str, Any]]:
         """What of the layers trains, in a few lines; none for a model of which all does."""
-        freezing = getattr(self.model, "freezing", None)
+        freezing = freezing_of(self.model)
         return [] if freezing is None else layer_summary(self.layers, freezing.layers.blocks)
 
     def outputs(self, split: Split, batch_size: int | None = None) -> Tensor:
@@ -209,7 +210,7 @@ def build(
 
 def _part(cache: dict[str, Any], data: Data, model: nn.Module, compute: Compute) -> tuple[Parted | None, str]:
     """Part the model before its first layer that trains; None if that cannot be, and why if something is frozen."""
-    freezing = getattr(model, "freezing", None)
+    freezing = freezing_of(model)
     sample = torch.randn(2, *data.input_shape, generator=torch.Generator().manual_seed(0)).to(compute.device)
     cut, why = find_cut(model, sample, None if freezing is None else freezing.ever_trains)
     if cut is None:

@@ -130,10 +130,7 @@ class Backbone(nn.Module):
         norms = [name for name in self.freezing.layers.names if has_statistics(self.get_submodule(name))]
         if self.freezing.bn == "eval" or not norms or not has_folded_batch_norm(self.features):
             return
-        other = Freezing(self, self.freezing.layers, bn="eval", unfreeze_after=self.freezing.unfreeze_after)
-        other.waits = self.freezing.waits
-        vars(self.freezing).update(vars(other))  # a training may hold it already
-        self.train(self.training)
+        self.freezing.keep_statistics(self)
         self.remarks.append(
             "model.bn=eval was taken: these weights came with BatchNorm folded into the convolutions, and its own "
             "statistics would normalise once more"

@@ -51,9 +51,14 @@ class Freezing:
         self.features = features
         self.waits = False
         """Whether the range is frozen still."""
-        self._held = self._names_to_hold(model, layers.names)
-        self._held_while_waiting = self._names_to_hold(model, frozenset())
+        self._note_what_is_held(model)
         self._mark(model)
+        self.hold(model)
+
+    def keep_statistics(self, model: nn.Module) -> None:
+        """Take bn=eval from now on."""
+        self.bn = "eval"
+        self._note_what_is_held(model)
         self.hold(model)
 
     @property
@@ -120,6 +125,10 @@ class Freezing:
     def _is_ours(self, name: str) -> bool:
         return f"{name}.".startswith(f"{self.features}.")
 
+    def _note_what_is_held(self, model: nn.Module) -> None:
+        self._held = self._names_to_hold(model, self.layers.names)
+        self._held_while_waiting = self._names_to_hold(model, frozenset())
+
     def _mark(self, model: nn.Module) -> None:
         own = [(name, list(module.parameters(recurse=False))) for name, module in model.named_modules()]
         for name, parameters in own:
@@ -160,6 +169,12 @@ class Freezing:
         return "; BatchNorm trains" + (
             " in these and keeps its statistics elsewhere" if len(trained) < len(norms) else ""
         )
+
+
+def freezing_of(model: nn.Module) -> Freezing | None:
+    """What a model that freezes a part of itself has as `freezing`; None for others."""
+    found = getattr(model, "freezing", None)
+    return found if isinstance(found, Freezing) else None
 
 
 def _distances(model: nn.Module, blocks: Sequence[Layer]) -> dict[str, int]:

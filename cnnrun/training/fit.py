@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cnnrun.data.loaders import Batch, ResidentLoader
 from cnnrun.errors import ConfigError, Diverged
+from cnnrun.models.freezing import freezing_of
 from cnnrun.seeds import seed_of
 from cnnrun.tasks.task import CountsCorrect, Task
 from cnnrun.training import distributed
@@ -77,7 +78,7 @@ class Fit:
         self._judged = (parted.tail(state.judged) if parted else state.judged) if state.average else self._net
         self._train: Loader | Feed = parted.feed(train) if parted else train
         self._val: Loader | Feed = parted.feed(val) if parted else val
-        self._freezing = getattr(state.model, "freezing", None)
+        self._freezing = freezing_of(state.model)
         self._wrap()
         self._wanted = Wish.GO_ON
         self._trainable = [parameter for parameter in state.model.parameters() if parameter.requires_grad]

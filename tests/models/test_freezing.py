@@ -9,7 +9,7 @@ from torch import nn
 from torchvision import models
 from torchvision.ops import StochasticDepth
 
-from cnnrun.models.freezing import Freezing
+from cnnrun.models.freezing import Freezing, freezing_of
 from cnnrun.models.layer_ranges import resolve
 from cnnrun.models.layers import layer_table
 from cnnrun.training.average import Average
@@ -321,3 +321,25 @@ def test_a_training_resumed_at_any_epoch_ends_with_the_same_bytes(stop):
     resumed.load_state_dict(optimizer.state_dict())
     epochs(second, resumed, range(stop, 4))
     assert moved(bytes_of(whole), bytes_of(second)) == set()
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_statistics_that_are_kept_from_now_on_do_not_move_with_a_range_that_trains_or_waits(waits):
+    model = frozen("c", unfreeze_after=1).train()
+    model.freezing.begin_epoch(model, 0 if waits else 1)
+    model.freezing.keep_statistics(model)
+    assert model.features.c.conv.training is not waits
+    before = bytes_of(model)
+    model.freezing.begin_epoch(model, 1)
+    assert moved(before, bytes_of(train(model, range(3)))) == HEAD | {
+        f"features.c.{name}" for name in ("conv.weight", "bn.weight", "bn.bias")
+    }
+
+
+def test_a_model_may_call_something_else_freezing():
+    assert freezing_of(nn.Linear(1, 1)) is None
+    stranger = nn.Linear(1, 1)
+    stranger.freezing = True
+    assert freezing_of(stranger) is None
+    model = frozen("c")
+    assert freezing_of(model) is model.freezing
