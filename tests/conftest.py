@@ -118,6 +118,14 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests cache, in processes that they start too, goes with their temporary folder."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("CNNRUN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _ctrl_c_works() -> Iterator[None]:
     """A shell starts what it runs in the background with SIGINT ignored, and programs that tests start inherit that."""
     before = signal.getsignal(signal.SIGINT)
