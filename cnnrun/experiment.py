@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -77,6 +77,12 @@ class Experiment:
         """What of the layers trains, in a few lines; none for a model of which all does."""
         freezing = freezing_of(self.model)
         return [] if freezing is None else layer_summary(self.layers, freezing.layers.blocks)
+
+    def with_layers_as_they_are(self) -> Self:
+        """Once weights were loaded: where layers are frozen, they decide, too, whether BatchNorm is in eval mode."""
+        if freezing_of(self.model) is None:
+            return self
+        return replace(self, layers=layer_table(self.model, self.data.input_shape))
 
     def outputs(self, split: Split, batch_size: int | None = None) -> Tensor:
         """(N, K) float32 on the CPU: what the model says of every sample, in the order of the split."""
@@ -262,7 +268,8 @@ def with_weights(run: Run, config: dict[str, Any], data: Data, device: torch.dev
     """
     folder = run.require_checkpoint(checkpoint)
     experiment = build(config, data, device, pretrained=False)
-    return replace(experiment, epoch=load_weights(experiment.model, folder))
+    epoch = load_weights(experiment.model, folder)
+    return replace(experiment.with_layers_as_they_are(), epoch=epoch)
 
 
 def load_weights(model: nn.Module, checkpoint: Path) -> int | None:

@@ -45,13 +45,14 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
             parts = distributed.first_then_others(build)
         config = config | {"precision": parts.compute.precision}
         fit = experiment.prepare_training(config, parts)
+        run = opening.new_run(config, invocation, parts) if fresh else opening.resumed_run(config, parts, fit)
+        if run is None:
+            return
+        parts = parts if begins else parts.with_layers_as_they_are()
         if distributed.is_first():
             console.tell_all([], parts.remarks)
             if lines := parts.layer_summary():
                 console.tell_table(lines)
-        run = opening.new_run(config, invocation, parts) if fresh else opening.resumed_run(config, parts, fit)
-        if run is None:
-            return
         advice = f"; go on with: cnnrun train {shlex.quote(f'resume={run.path}')}"
         with run.recorded(advice), Signals() as signals:
             run.write_preprocessing(parts.data.stored())

@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from torchvision.models import shufflenet_v2_x0_5
 
 from cnnrun.cli import main
 
@@ -92,6 +93,19 @@ def test_a_run_that_goes_on_ends_with_the_same_bytes(here):
     assert main(["train", "resume=parts", "epochs=3"]) == 0
     for name in ("history.csv", "results.csv"):
         assert rows(whole / name) == rows(here / "parts" / name)
+
+
+def test_folded_batch_norm_is_told_alike_by_a_run_that_goes_on_and_by_an_evaluation(here, capsys):
+    torch.save(shufflenet_v2_x0_5(num_classes=10).state_dict(), here / "folded.pth")  # its statistics change nothing
+    run = train("run", "model.weights=folded.pth", "model.trainable=conv5", "scheduler=constant", "epochs=1")
+    layers = rows(run / "tables/layers.csv")
+    assert {row["batch_norm"] for row in layers} == {"eval", ""}
+    assert main(["eval", "run=run", "figures=false", "hydra.run.dir=again"]) == 0
+    assert rows(here / "again/tables/layers.csv") == layers
+    capsys.readouterr()
+    assert main(["train", "resume=run", "epochs=2"]) == 0
+    assert "BatchNorm keeps its statistics" in capsys.readouterr().err
+    assert rows(run / "tables/layers.csv") == layers
 
 
 def test_the_jobs_of_a_sweep_share_what_they_have_in_common(here):
