@@ -12,6 +12,9 @@ from cnnrun.data.preprocessing import Preprocessing
 from cnnrun.errors import DataError
 from cnnrun.values import Shape
 
+GATHERED_BYTES = 1 << 26
+"""Of samples that are read from a mapped file at a time, on their way to a device."""
+
 
 @dataclass(frozen=True)
 class Split:
@@ -46,13 +49,21 @@ class Split:
         if torch.device(device) == self.inputs.device:
             return self
         try:
-            inputs = self.inputs if self.rows is None else self.inputs.index_select(0, self.rows)
-            return replace(self, inputs=inputs.to(device), targets=self.targets.to(device), rows=None)
+            inputs = self.inputs.to(device) if self.rows is None else self._gathered(device)
+            return replace(self, inputs=inputs, targets=self.targets.to(device), rows=None)
         except torch.OutOfMemoryError as error:
             raise DataError(
-                f"{self.name} takes {self.inputs.nbytes:,} bytes, which {device} does not have free; "
+                f"{self.name} takes {len(self) * self.inputs[:1].nbytes:,} bytes, which {device} does not have free; "
                 "take a smaller dataset.image_size, dataset.limit, or device=cpu"
             ) from error
+
+    def _gathered(self, device: torch.device | str) -> Tensor:
+        """The samples in their order; a few at a time, because all may not fit into the memory of the machine."""
+        inputs = self.inputs.new_empty((len(self), *self.inputs.shape[1:]), device=device)
+        chunk = max(1, GATHERED_BYTES // max(1, self.inputs[:1].nbytes))
+        for start in range(0, len(self), chunk):
+            inputs[start : start + chunk] = self.take(slice(start, start + chunk))
+        return inputs
 
 
 class BatchPreparation(Protocol):

@@ -1,5 +1,6 @@
 """Batches: order, shares, resume. Run: pytest tests/data/test_loaders.py"""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+from cnnrun.data import splits
 from cnnrun.data.augment import Augment
 from cnnrun.data.loaders import Batch, ResidentLoader
 from cnnrun.data.preprocessing import fit_preprocessing
@@ -145,6 +147,18 @@ def test_the_split_is_not_changed_by_its_batches() -> None:
     before = split.inputs.clone()
     list(loader(split, PER_SAMPLE, shuffle=False).batches())
     assert torch.equal(split.inputs, before)
+
+
+def test_a_split_of_chosen_rows_comes_to_the_device_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splits, "GATHERED_BYTES", 500)  # two samples and a half
+    rows = torch.randperm(53, generator=torch.Generator().manual_seed(1))[:7]
+    split = split_of()
+    chosen = replace(split, targets=split.targets[rows], rows=rows)
+    assert torch.equal(chosen._gathered("cpu"), split.inputs[rows])
+    moved = chosen.to("meta")
+    assert moved.inputs.shape == (7, 3, 8, 8)
+    assert moved.rows is None
+    assert moved.targets.device.type == "meta"
 
 
 def test_a_split_too_large_for_the_device_is_refused_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
