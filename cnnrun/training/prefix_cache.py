@@ -28,6 +28,7 @@ IN_MEMORY = 2 * 10**9
 CHECKSUM = 4
 """Bytes of the CRC-32 at the end of a file. It is compared for as many as are held in memory: 1.3 GB/s."""
 BLOCK = 1 << 22
+"""Bytes that are written or checked at a time."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ def obtain(
         activations: Tensor | None = None
         if wanted.nbytes <= _free(device):
             activations = yield from _in_memory(wanted, compute(), device)
-            if locked:
-                _write(file, [activations])
+            if locked and _has_room(file, wanted):
+                _write(file, _in_blocks(activations))
         elif locked and _has_room(file, wanted) and (yield from _streamed(file, compute())):
             activations = _read(file, wanted)
     caches.trim(KIND)
@@ -100,7 +101,8 @@ def _is_whole(file: Path, nbytes: int) -> bool:
 
 def _on(device: torch.device, activations: Tensor) -> Tensor:
     """On the device, where they fit; else where they are."""
-    return activations.to(device) if activations.nbytes <= _free(device) else activations
+    with torch.inference_mode(False):  # training uses them, too
+        return activations.to(device) if activations.nbytes <= _free(device) else activations
 
 
 def _free(device: torch.device) -> int:
@@ -126,6 +128,12 @@ def _in_memory(wanted: Wanted, pieces: Iterable[Tensor], device: torch.device) -
         done += len(piece)
         yield done
     return activations
+
+
+def _in_blocks(activations: Tensor) -> Iterable[Tensor]:
+    """Samples a block at a time: of what fills a device no copy is to fill the memory of the machine."""
+    rows = activations.flatten(0, 1)
+    return rows.split(max(BLOCK // max(rows[:1].nbytes, 1), 1))
 
 
 def _write(file: Path, pieces: Iterable[Tensor]) -> None:

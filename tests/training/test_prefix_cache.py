@@ -362,6 +362,31 @@ def test_large_ones_are_written_as_they_come_and_mapped(cache, monkeypatch):
     assert run(obtain(replace(WANTED, key="other"), pieces, CPU)) == (None, [])
 
 
+def test_what_is_in_memory_is_written_in_blocks_of_whole_samples(cache, monkeypatch):
+    monkeypatch.setattr(prefix_cache, "BLOCK", 25)
+    written = []
+    write = prefix_cache._write
+    monkeypatch.setattr(prefix_cache, "_write", lambda file, pieces: write(file, written.extend(pieces) or written))
+    made, _ = run(obtain(WANTED, pieces, CPU))
+    assert [len(piece) for piece in written] == [2, 2, 2]
+    assert torch.equal(run(obtain(WANTED, nothing, CPU))[0], made)
+
+
+def test_what_the_cache_would_have_to_remove_again_is_not_written(cache, monkeypatch):
+    monkeypatch.setattr(prefix_cache, "_has_room", lambda *_: False)
+    made, _ = run(obtain(WANTED, pieces, CPU))
+    assert torch.equal(made, torch.arange(30).view(2, 3, 5).to(torch.bfloat16))
+    assert not WANTED.entry.exists()
+
+
+def test_an_evaluation_may_bring_what_training_needs_to_the_device():
+    run(obtain(WANTED, pieces, CPU))
+    with torch.inference_mode():
+        found, _ = run(obtain(WANTED, nothing, torch.device("meta")))
+    assert found.device.type == "meta"
+    assert not found.is_inference()
+
+
 def test_a_computation_that_is_given_up_leaves_nothing(cache, monkeypatch):
     monkeypatch.setattr(prefix_cache, "IN_MEMORY", 10)
     (cache / "0123").mkdir(parents=True)
