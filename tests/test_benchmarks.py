@@ -77,3 +77,10 @@ def test_transfer_is_compared_with_the_tutorial_loop(tmp_path):
         "an epoch after it",
         "2 epochs",
     ]
+
+
+@pytest.mark.slow
+def test_a_folder_is_listed_and_opened_cold_and_warm(tmp_path):
+    rows = run_benchmark(tmp_path, "folder.py", "--files", "60").splitlines()[-4:]
+    steps = [re.fullmatch(r"\| (\w+) \| \d+\.\d\d \| \d+ \|", row) for row in rows]
+    assert [step[1] for step in steps] == ["list", "cold", "warm", "resident"]
