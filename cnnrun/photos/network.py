@@ -108,11 +108,19 @@ def of_run(source: Run, config: dict[str, Any], device: torch.device, checkpoint
     data = _nothing_like(geometry, preprocessing, tuple(names))
     parts = experiment.with_weights(source, config, data, device, checkpoint)
     assert isinstance(parts.task, Classification)
-    classes = Classes(tuple(names))
     # What is frozen is computed as it was in training and is by eval.
     module = parts.model if parts.parted is None else parts.parted.joined(parts.model.eval())
-    network = _network(f"run {source.path}", module, geometry, preprocessing, classes, parts.compute)
-    return replace(network, epoch=parts.epoch, parameters=parts.parameters, weights=_digest(parts.model))
+    network = _network(
+        f"run {source.path}",
+        module,
+        geometry,
+        preprocessing,
+        Classes(tuple(names)),
+        parts.compute,
+        parameters=parts.parameters,
+        weights=_digest(parts.model),
+    )
+    return replace(network, epoch=parts.epoch)
 
 
 def _centre_crop(source: Run, preprocessing: Preprocessing) -> Geometry:
@@ -152,7 +160,16 @@ def of_weights(
     with torch.inference_mode():
         count = module(torch.zeros(1, 3, spec.size, spec.size)).shape[1]
     classes = Classes(tuple(labels)) if labels is not None else Classes.numbered(count)
-    return _network(f"{arch} with weights {weights}", module, geometry, normalized(spec), classes, compute)
+    return _network(
+        f"{arch} with weights {weights}",
+        module,
+        geometry,
+        normalized(spec),
+        classes,
+        compute,
+        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        weights=_digest(module),
+    )
 
 
 def normalized(spec: InputSpec) -> Preprocessing:
@@ -171,13 +188,14 @@ def _network(
     preprocessing: Preprocessing,
     classes: Classes,
     compute: Compute,
+    *,
+    parameters: int,
+    weights: str,
 ) -> Network:
     module = place(module.eval().requires_grad_(False), compute)
     if compute.precision == "bf16":
         _cast_weights(module)
     batch_size = BATCH_SIZES.get(compute.device.type, OTHER_BATCH_SIZE)
-    parameters = sum(parameter.numel() for parameter in module.parameters())
-    weights = _digest(module)
     return Network(name, module, module, geometry, preprocessing, classes, compute, batch_size, parameters, weights)
 
 

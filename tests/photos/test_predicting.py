@@ -7,13 +7,14 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
+from torchvision.models import shufflenet_v2_x0_5
 from torchvision.transforms import v2
 
 from cnnrun.data.geometry import Geometry
 from cnnrun.errors import CnnrunError
 from cnnrun.photos.classes import Classes
 from cnnrun.photos.inputs import find_inputs
-from cnnrun.photos.network import Network, _cast_weights, compiled, normalized
+from cnnrun.photos.network import Network, _cast_weights, compiled, normalized, of_weights
 from cnnrun.photos.predicting import predicted
 from cnnrun.photos.truth import Truth
 from cnnrun.training.device import Compute
@@ -133,3 +134,16 @@ def test_a_compiled_network_predicts_the_same(folder):
     for one, other in zip(table(plain, folder), table(fast, folder), strict=True):
         assert one.path == other.path
         assert shares(one) == pytest.approx(shares(other), rel=1e-4)
+
+
+def test_the_digest_tells_other_weights_and_not_how_precisely_they_compute(tmp_path):
+    def of(file, precision):
+        return of_weights(
+            "shufflenet_v2_x0_5", str(file), precision, CPU, offline=True, report=lambda *_: None
+        ).digest()
+
+    first, second = tmp_path / "first.pth", tmp_path / "second.pth"
+    for seed, file in enumerate((first, second)):
+        torch.manual_seed(seed)
+        torch.save(shufflenet_v2_x0_5(weights=None).state_dict(), file)
+    assert of(first, "fp32") == of(first, "bf16") != of(second, "fp32")
