@@ -1,5 +1,6 @@
 """Open what a training writes into: the folder of a new run, or that of one to go on with, with its state put back."""
 
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -78,7 +79,7 @@ def resumed_run(config: dict[str, Any], parts: Experiment, fit: Fit) -> Run | No
     run = Run.open(config["resume"], writes=distributed.is_first())
     distributed.on_first(run.lock)
     facts = facts_of(parts)
-    if doubt := run.doubt(facts["data"]["fingerprint"]):
+    if doubt := run.doubt(facts["data"]["fingerprint"]) or _renamed(run, parts.data):
         raise DataError(doubt)
     last = distributed.on_first(lambda: _read_last(run))
     if last:
@@ -108,6 +109,17 @@ def resumed_run(config: dict[str, Any], parts: Experiment, fit: Fit) -> Run | No
     run.update(status="running", reason=None, not_exact=not_exact, **facts)
     run.log("; ".join([f"resumed after step {fit.state.progress.updates}", *differences]))
     return run
+
+
+def _renamed(run: Run, data: Data) -> str | None:
+    """Which class is called otherwise than in the run: a fingerprint is of the samples, not of names."""
+    known: list[str] = []
+    with suppress(DataError):  # a run that was killed early has not written it yet
+        known = run.preprocessing.get("class_names", [])
+    for before, now in zip(known, data.stored().get("class_names", []), strict=False):
+        if before != now:
+            return f"class '{before}' of {run.path} is called '{now}' in the data set now: rename it back"
+    return None
 
 
 def _read_last(run: Run) -> Checkpoint | None:

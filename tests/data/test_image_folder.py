@@ -273,6 +273,15 @@ def test_a_run_sees_other_pictures_as_it_saw_its_own(photos: Path) -> None:
     assert data_of(photos, SPEC).with_preprocessing(stored).pictures.pixels.shape[1:] == (3, 24, 24)
 
 
+def test_pictures_that_are_as_the_run_saw_its_own_are_not_copied_again(photos: Path) -> None:
+    data = data_of(photos)
+    again = data.with_preprocessing(data.stored() | {"scale": [2.0, 2.0, 2.0]})
+    assert again.preprocessing.scale == (2, 2, 2)
+    assert again.train is data.train
+    assert again.val is data.val
+    assert again.test is data.test
+
+
 def test_classes_are_matched_by_name(photos: Path) -> None:
     stored = data_of(photos).stored() | {"class_names": ["amber", "blue", "green", "red", "violet"]}
     data = data_of(photos).with_preprocessing(stored)
@@ -412,6 +421,17 @@ def test_a_folder_that_moved_is_judged_where_it_is_now(
     assert main(["eval", "run=run", "figures=false"]) == 3
     assert f"there is no folder {photos}; dataset.root (root with eval) names" in capsys.readouterr().err
     assert main(["eval", "run=run", "root=moved", "figures=false"]) == 0
+
+
+def test_a_training_does_not_go_on_with_renamed_classes(
+    here: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(small(photos, "epochs=1")) == 0
+    os.rename(photos / "red", photos / "rot")
+    assert main(["train", "resume=run", "epochs=2"]) == 3
+    assert "class 'red' of run is called 'rot' in the data set now: rename it back" in capsys.readouterr().err
+    os.rename(photos / "rot", photos / "red")
+    assert main(["train", "resume=run", "epochs=2"]) == 0
 
 
 def test_a_root_must_be_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
