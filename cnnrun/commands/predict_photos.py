@@ -60,7 +60,8 @@ def predict_photos(
     else:
         console.tell_all(going_on.go_on(run, facts), [])
     remarks = [*inputs.remarks, *known.remarks, *_remarks(network, settings)]
-    console.tell_all([], remarks)
+    seen = [] if stored is None else truth.seen_in_training(inputs, known, stored["dataset"], settings.run)
+    console.tell_all(seen, remarks)
     advice = f"; go on with: cnnrun predict {shlex.quote(f'resume={run.path}')}"
     with run.recorded(advice):
         fast, doubts = networks.compiled(network) if settings.compile else (network, [])
@@ -70,7 +71,9 @@ def predict_photos(
             signals.interrupt_at_once()
             table = list(rows.read_rows(run.table_file(PHOTOS.name)))
             results = _finish(run, network, inputs, table, settings)
-            run.update(status="finished", **summary.counts(table), notes=[*doubts, *summary.broken(table), *remarks])
+            run.update(
+                status="finished", **summary.counts(table), notes=[*seen, *doubts, *summary.broken(table), *remarks]
+            )
     _show(run, table, results)
 
 
@@ -163,7 +166,8 @@ def _show(run: Run, table: Sequence[Row], results: "list[Result]") -> None:
     left = len(table) - MOST_ROWS
     more = [f"\n{left:,} more rows are in {run.table_file(PHOTOS.name)}"] if left > 0 else []
     number = summary.counts(table)
-    scored = f"; {number['with_truth']:,} of these have a truth" if results else ""
+    have = "has" if number["with_truth"] == 1 else "have"
+    scored = f"; {number['with_truth']:,} of these {have} a truth" if results else ""
     end = "" if results else f"\n\nrun folder: {run.path}"
     console.table(list(map(summary.on_screen, table[:MOST_ROWS])), [*more, f"\n{summary.sentence(table)}{scored}{end}"])
     if results:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from cnnrun.data.image_walk import counted
 from cnnrun.errors import DataError, near_miss
 from cnnrun.photos.texts import parse_table, read_text
 
@@ -85,8 +86,8 @@ def read_classes(file: str, count: int) -> Classes:
 def _in_order(names: Sequence[str], file: str, count: int) -> Classes:
     if len(names) != count:
         raise DataError(
-            f"labels={file} has {len(names):,} names, and the network has {count:,} classes: it needs one for each, in "
-            "their order"
+            f"labels={file} has {counted(len(names), 'name')}, and the network has {counted(count, 'class', 'classes')}"
+            ": it needs one for each, in their order"
         )
     return Classes(tuple(names))
 

@@ -2,8 +2,10 @@
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from cnnrun.data.image_walk import as_label, counted, shown
 from cnnrun.errors import DataError, near_miss
@@ -41,6 +43,25 @@ def of_folders(inputs: Inputs, classes: Classes) -> Truth:
             f"{f' (nor are {len(strangers) - 1} more)' if len(strangers) > 1 else ''}; truth=labels.csv names it",
         )
     )
+
+
+def seen_in_training(inputs: Inputs, known: Truth, dataset: Mapping[str, Any], run: object) -> list[str]:
+    """What to doubt of a score: that files lie in the folder that the run was trained on, its `test` aside.
+
+    Args: dataset: the settings of the run's data set.
+    """
+    if dataset["name"] != "image_folder":
+        return []
+    root, here = (Path(place).expanduser().resolve() for place in (dataset["root"], inputs.root))
+    places = (Path(os.path.normpath(here / path)) for path in known.indices)
+    seen = sum(place.is_relative_to(root) and place.relative_to(root).parts[:1] != ("test",) for place in places)
+    if not seen:
+        return []
+    lie = "lies" if seen == 1 else "lie"
+    return [
+        f"{counted(seen, 'file')} with a truth {lie} in {dataset['root']}, which the run was trained on, so the "
+        f"results are too good; cnnrun eval run={run} split=test judges those that it was not trained on"
+    ]
 
 
 def of_table(file: str, inputs: Inputs, classes: Classes) -> Truth:

@@ -204,12 +204,12 @@ def test_the_truth_of_a_table_and_a_list_of_files(here, capsys):
     assert "label_2" in rows[0]
     assert "label_3" not in rows[0]
     out, err = capsys.readouterr()
-    assert "3 files: 2 predicted, 1 broken; 1 of these have a truth" in out
+    assert "3 files: 2 predicted, 1 broken; 1 of these has a truth" in out
     assert "warning: 1 broken file: digits/gone.png (no such file)" in err
 
 
 @pytest.mark.parametrize("model", ["mlp", "backbone"])
-def test_a_run_that_was_trained_on_a_folder_sees_photos_as_it_saw_those(tmp_path, monkeypatch, model, weights):
+def test_a_run_that_was_trained_on_a_folder_sees_photos_as_it_saw_those(tmp_path, monkeypatch, capsys, model, weights):
     monkeypatch.chdir(tmp_path)
     generator = np.random.default_rng(0)
     for number in range(24):
@@ -227,7 +227,9 @@ def test_a_run_that_was_trained_on_a_folder_sees_photos_as_it_saw_those(tmp_path
     words += ["model.arch=squeezenet1_1", f"model.weights={weights}"] if model == "backbone" else []
     words += ["epochs=1", "figures=false", "precision=fp32", "dataset.test_fraction=0.5", "hydra.run.dir=run"]
     assert main(["train", *words, "threads=1"]) == 0
+    capsys.readouterr()
     predict("run=run", "inputs=photos", "hydra.run.dir=out")
+    assert "warning: 24 files with a truth lie in photos, which the run was trained on" in capsys.readouterr().err
     rows = {row["path"]: row for row in table()}
     of_run = list(csv.DictReader(Path("run/tables/predictions.csv").read_text().splitlines()))
     assert len(of_run) >= 8

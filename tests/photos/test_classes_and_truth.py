@@ -8,7 +8,7 @@ import pytest
 from cnnrun.errors import DataError
 from cnnrun.photos.classes import Classes, read_classes
 from cnnrun.photos.inputs import Inputs
-from cnnrun.photos.truth import of_folders, of_table
+from cnnrun.photos.truth import Truth, of_folders, of_table, seen_in_training
 
 PETS = Classes(("cat", "sea lion", "dog", "crane", "crane"), ("n1", "n2", "n3", "n4", "n5"))
 
@@ -46,6 +46,7 @@ def test_names_are_read_from_lines_json_and_csv(file, text, names):
     ("file", "text", "message"),
     [
         ("a.txt", "cat\ndog\n", "labels=a.txt has 2 names, and the network has 3 classes: it needs one for each, in"),
+        ("a.txt", "cat\n", "labels=a.txt has 1 name, and the network has 3 classes"),
         ("a.txt", "background\na\nb\nc\n", "labels=a.txt has 4 names, and the network has 3 classes"),
         (
             "a.json",
@@ -172,3 +173,32 @@ def test_the_class_index_of_imagenet_is_taken_with_its_ids():
     classes = read_classes("index.json", 1000)
     assert classes.names[999] == "class_999"
     assert of_folders(inputs("n00000007/a.jpg"), classes).indices == {"n00000007/a.jpg": 7}
+
+
+# --- what the run has seen
+
+
+@pytest.mark.parametrize(
+    ("root", "paths", "number"),
+    [
+        ("in", ["cat/a.png", "dog/b.png"], "2 files with a truth lie in in,"),
+        ("in", ["train/cat/a.png", "test/cat/b.png"], "1 file with a truth lies in in,"),
+        (".", ["cat/a.png"], "1 file with a truth lies in .,"),
+        ("in/cat", ["cat/a.png", "dog/b.png"], "1 file with a truth lies in in/cat,"),
+        ("in", ["test/cat/b.png"], None),
+        ("in", ["../other/cat/b.png"], None),
+        ("i", ["cat/a.png"], None),
+    ],
+)
+def test_scores_of_files_of_the_training_folder_are_doubted(root, paths, number):
+    known = Truth(dict.fromkeys(paths, 0))
+    said = seen_in_training(inputs(*paths, "more.png"), known, {"name": "image_folder", "root": root}, "run")
+    assert [sentence.partition(" which")[0] for sentence in said] == ([number] if number else [])
+    assert all(
+        sentence.endswith("cnnrun eval run=run split=test judges those that it was not trained on") for sentence in said
+    )
+
+
+def test_scores_are_not_doubted_without_a_truth_or_of_a_run_on_other_data():
+    assert seen_in_training(inputs("a.png"), Truth(), {"name": "image_folder", "root": "in"}, "run") == []
+    assert seen_in_training(inputs("a.png"), Truth({"a.png": 0}), {"name": "digits"}, "run") == []
