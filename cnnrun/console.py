@@ -169,28 +169,23 @@ def downloads() -> Iterator[Callable[..., None]]:
 
     With a unit behind them, the numbers are of that, and the name says what is done: 70 of 100 pictures, reading.
     """
-    bar = _Bar() if _is_terminal(sys.stderr) else None
     told: dict[str, float] = {}
 
-    def report(done: int, total: int | None, what: str, unit: str = "") -> None:
-        now = time.monotonic()
-        pause = SECONDS_BETWEEN_DRAWINGS if bar else SECONDS_BETWEEN_LINES
-        if what in told and now - told[what] < pause and done != total:
-            return
-        told[what] = now
-        size = _progress(done, total, unit)
-        if bar:
-            bar.draw(what, done / total if total else 0.0, size, "")
-        else:
-            tell(f"{what if unit else f'downloading {what}'}{size and f': {size}'}")
+    with _bar_of_terminal() as bar:
 
-    if bar:
-        bar.start()
-    try:
+        def report(done: int, total: int | None, what: str, unit: str = "") -> None:
+            now = time.monotonic()
+            pause = SECONDS_BETWEEN_DRAWINGS if bar else SECONDS_BETWEEN_LINES
+            if what in told and now - told[what] < pause and done != total:
+                return
+            told[what] = now
+            size = _progress(done, total, unit)
+            if bar:
+                bar.draw(what, done / total if total else 0.0, size, "")
+            else:
+                tell(f"{what if unit else f'downloading {what}'}{size and f': {size}'}")
+
         yield report
-    finally:
-        if bar:
-            bar.stop()
 
 
 @contextmanager
@@ -200,29 +195,24 @@ def files(total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
     Args:
         done: files that were done before.
     """
-    bar = _Bar() if _is_terminal(sys.stderr) else None
     began = told = time.monotonic()
 
-    def report(now_done: int) -> None:
-        nonlocal told
-        now = time.monotonic()
-        if now - told < (SECONDS_BETWEEN_DRAWINGS if bar else SECONDS_BETWEEN_LINES):
-            return
-        told = now
-        rate = (now_done - done) / (now - began)
-        left = _clock(round((total - now_done) / rate)) if rate else ""
-        if bar:
-            bar.draw(f"{now_done:,}/{total:,} files", now_done / total, left, f"{rate:,.0f} files/s")
-        else:
-            tell(f"{now_done:,} of {total:,} files  {rate:,.0f} files/s  {left}")
+    with _bar_of_terminal() as bar:
 
-    if bar:
-        bar.start()
-    try:
+        def report(now_done: int) -> None:
+            nonlocal told
+            now = time.monotonic()
+            if now - told < (SECONDS_BETWEEN_DRAWINGS if bar else SECONDS_BETWEEN_LINES):
+                return
+            told = now
+            rate = (now_done - done) / (now - began)
+            left = _clock(round((total - now_done) / rate)) if rate else ""
+            if bar:
+                bar.draw(f"{now_done:,}/{total:,} files", now_done / total, left, f"{rate:,.0f} files/s")
+            else:
+                tell(f"{now_done:,} of {total:,} files  {rate:,.0f} files/s  {left}")
+
         yield report
-    finally:
-        if bar:
-            bar.stop()
 
 
 def _progress(done: int, total: int | None, unit: str) -> str:
@@ -404,6 +394,19 @@ class _Bar:
 
         with suppress(OSError):
             self._live.console.print(Text(line, style=style, no_wrap=True, overflow="ellipsis"))
+
+
+@contextmanager
+def _bar_of_terminal() -> Iterator[_Bar | None]:
+    """A bar while it lasts; None where nobody watches."""
+    bar = _Bar() if _is_terminal(sys.stderr) else None
+    if bar:
+        bar.start()
+    try:
+        yield bar
+    finally:
+        if bar:
+            bar.stop()
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
