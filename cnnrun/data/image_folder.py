@@ -161,7 +161,10 @@ class FolderData(LabelledData):
         names = _class_names(stored)
         counts = Counter(file.label for file in self.source.listing.files)
         findings.refuse_unknown_classes(self.source.listing.class_names, names, counts)
-        pictures = self.pictures if geometry == self.pictures.geometry else self.source.read(geometry)
+        alike = geometry == self.pictures.geometry
+        if alike and names == self.class_names:
+            return replace(self, preprocessing=preprocessing)
+        pictures = self.pictures if alike else self.source.read(geometry)
         train, val, test = (pictures.split(name, names) for name in NAMES)
         return type(self)(train, val, test, names, preprocessing, self.source, pictures)
 
