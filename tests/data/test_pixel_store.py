@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from cnnrun import caches
-from cnnrun.data import pixel_store
+from cnnrun.data import pixel_files, pixel_store
 from cnnrun.data.geometry import Geometry
 from cnnrun.data.image_listing import ImageFile
 from cnnrun.data.pixel_store import StoredPixels, stored_pixels
@@ -132,7 +132,7 @@ def test_another_geometry_or_folder_is_another_store(photos: Path, cache: Path, 
 
 def test_another_version_of_torchvision_reads_again(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bring(photos)
-    monkeypatch.setattr(pixel_store, "version", lambda _: "0.0")
+    monkeypatch.setattr(pixel_files, "version", lambda _: "0.0")
     assert values(bring(photos)) == ALL
     assert len(SEEN) == 6
     bring(photos)
@@ -230,7 +230,7 @@ def test_of_more_than_are_checked_a_part_is(photos: Path, cache: Path, monkeypat
     bring(photos)
     rows = the_store(cache) / "rows-1"
     rows.write_bytes(bytes(5 * ROW))
-    monkeypatch.setattr(pixel_store, "CHECKED_BYTES", 3 * ROW)
+    monkeypatch.setattr(pixel_files, "CHECKED_BYTES", 3 * ROW)
     bring(photos)
     assert SEEN == ["2.jpg"]
 
@@ -254,11 +254,11 @@ from pathlib import Path
 here, root, seconds = sys.argv[1:]
 sys.path.insert(0, here)
 from fake_decoding import SEEN, decode
-from cnnrun.data import pixel_store
+from cnnrun.data import pixel_files, pixel_store
 from cnnrun.data.geometry import Geometry
 from cnnrun.data.image_listing import ImageFile
 pixel_store.decode_in_order = partial(decode, seconds=float(seconds))
-pixel_store.BATCH_FILES = 3
+pixel_files.BATCH_FILES = 3
 files = [ImageFile(p.name, "a", None, p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(Path(root).iterdir())]
 def report(*words): print(*words, flush=True)
 stored = pixel_store.stored_pixels(Path(root), files, Geometry((2, 3), 3), report)
