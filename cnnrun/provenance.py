@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import cnnrun
 
-PACKAGES = ("torch", "torchvision", "numpy", "hydra-core")
+PACKAGES = ("torch", "torchvision", "numpy", "pillow", "hydra-core")
 
 
 def versions() -> dict[str, str]:

@@ -29,6 +29,8 @@ from cnnrun.data.pixel_index import Entry, parse_entry, parse_line, with_rows
 
 FORMAT = 2
 """To be raised whenever the same file would be read to other pixels, or stored in another way."""
+PIXEL_MAKERS = ("pillow", "torch")
+"""Packages that decode and resize: with another version of one every picture is read again."""
 BATCH_FILES, BATCH_BYTES = 256, 1 << 26
 """After so many pictures or bytes the rows are flushed to the disk, and the index tells of them."""
 CHECKED_BYTES = 10**9
@@ -103,7 +105,8 @@ class PixelFiles:
         return self._folder / f"rows-{self._generation}"
 
     def _header(self) -> dict[str, object]:
-        about = {"format": FORMAT, "torchvision": version("torchvision"), "geometry": asdict(self._geometry)}
+        versions = {name: version(name) for name in PIXEL_MAKERS}
+        about = {"format": FORMAT, "versions": versions, "geometry": asdict(self._geometry)}
         plain: dict[str, object] = json.loads(json.dumps(about))
         return plain
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -130,9 +131,12 @@ def test_another_geometry_or_folder_is_another_store(photos: Path, cache: Path, 
     assert len([entry for entry in cache.iterdir() if entry.is_dir()]) == 3
 
 
-def test_another_version_of_torchvision_reads_again(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("package", ["pillow", "torch"])
+def test_another_version_of_what_decodes_or_resizes_reads_again(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
     bring(photos)
-    monkeypatch.setattr(pixel_files, "version", lambda _: "0.0")
+    monkeypatch.setattr(pixel_files, "version", lambda name: "0.0" if name == package else version(name))
     assert values(bring(photos)) == ALL
     assert len(SEEN) == 6
     bring(photos)
