@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from cnnrun.plots.canvas import BLUE, GREEN, ORANGE, new_figure, tidy
 from cnnrun.plots.class_axis import fit_labels
@@ -31,6 +32,7 @@ def class_counts(classes: pd.DataFrame) -> Figure:
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("samples")
     axes.set_xlim(0, 1.12 * max(left.max(), 1))
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
     axes.set_ylim(len(table) - 0.4, -0.6)
     labels = fit_labels([str(name) for name in table["class"]], length)
     labels.put_on(axes.yaxis)
@@ -41,6 +43,6 @@ def class_counts(classes: pd.DataFrame) -> Figure:
 
 
 def _imbalance(table: pd.DataFrame) -> str:
-    """The largest class over the smallest in train; empty where one has no sample there."""
-    train = table["train"]
-    return f"; the largest in train is {train.max() / train.min():.2f} times the smallest" if train.min() else ""
+    """The largest class over the smallest in train; empty where they are alike, or one has no sample there."""
+    most, least = table["train"].max(), table["train"].min()
+    return f"; the largest in train is {most / least:.2f} times the smallest" if 0 < least < most else ""

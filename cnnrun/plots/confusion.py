@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from cnnrun.plots.canvas import POINTS_PER_INCH, inches_wide, new_figure
 from cnnrun.plots.class_axis import fit_labels
@@ -36,7 +37,8 @@ def confusion(confusion: pd.DataFrame, split: str) -> Figure:
         start = left + number * (side + COLORBAR)
         axes = _place(figure, start, bottom, side, side)
         image = axes.imshow(cells, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=max(most, 1)), aspect="auto")
-        figure.colorbar(image, cax=_place(figure, start + side + 0.1, bottom, 0.15, side))
+        bar = figure.colorbar(image, cax=_place(figure, start + side + 0.1, bottom, 0.15, side))
+        bar.locator = MaxNLocator(8, integer=True)
         _write_numbers(axes, cells, side)
         axes.set_title(heading, fontsize=11)
         axes.set_xlabel("prediction")

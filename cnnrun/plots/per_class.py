@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from cnnrun.plots.canvas import BLUE, GREY, ORANGE, RED, new_figure, tidy
 from cnnrun.plots.class_axis import fit_labels
@@ -33,6 +34,7 @@ def per_class(per_class: pd.DataFrame, split: str) -> Figure:
     samples.plot(table["predicted"], rows, "|", color=ORANGE, markersize=9, markeredgewidth=2, label="predicted as it")
     samples.set_xlabel("samples")
     samples.set_xlim(left=0)
+    samples.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
     for axes in (shares, samples):
         tidy(axes)
         axes.grid(visible=False, axis="y")

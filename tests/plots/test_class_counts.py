@@ -37,3 +37,8 @@ def test_the_title_tells_how_uneven_train_is() -> None:
 def test_a_class_without_samples_has_no_bar_and_no_ratio() -> None:
     classes = pd.DataFrame([("a", 5, 1, 1), ("b", 0, 0, 0)], columns=CLASSES.names)
     assert class_counts(classes).get_suptitle() == "7 samples of 2 classes"
+
+
+def test_the_title_has_no_ratio_where_train_is_even() -> None:
+    classes = pd.DataFrame([("a", 5, 1, 1), ("b", 5, 1, 2)], columns=CLASSES.names)
+    assert class_counts(classes).get_suptitle() == "15 samples of 2 classes"

@@ -15,6 +15,7 @@ from cnnrun import tables
 from cnnrun.plots import PLOTS
 from cnnrun.plots.calibration import calibration
 from cnnrun.plots.canvas import PIXELS_PER_INCH, clip_to_width, inches_wide, new_figure, png
+from cnnrun.plots.class_counts import class_counts
 from cnnrun.plots.confusion import confusion
 from cnnrun.plots.curves import curves
 from cnnrun.plots.per_class import per_class
@@ -151,6 +152,18 @@ def test_a_class_without_samples_has_an_empty_row() -> None:
     table = pd.DataFrame({"target": ["a", "b"], "a": [3, 0], "b": [1, 0]})
     figure = confusion(table, "test")
     np.testing.assert_array_equal(figure.axes[2].images[0].get_array(), [[75, 25], [0, 0]])
+
+
+@pytest.mark.parametrize("most", [1, 2, 4, 7, 60, 1234])
+def test_axes_of_counts_have_whole_numbers(most: int) -> None:
+    cells = pd.DataFrame({"target": ["a", "b"], "a": [most, 0], "b": [0, 1]})
+    shares = per_class_table(2).assign(support=[1, most], predicted=[most, 1])
+    classes = pd.DataFrame([("a", most, 1, 1), ("b", 1, 0, 0)], columns=tables.CLASSES.names)
+    bar = confusion(cells, "test").axes[1].yaxis
+    for axis in (bar, per_class(shares, "test").axes[1].xaxis, class_counts(classes).axes[0].xaxis):
+        ticks = axis.get_majorticklocs()
+        np.testing.assert_array_equal(ticks, ticks.round())
+        assert 2 <= len(ticks) <= 12
 
 
 @pytest.mark.parametrize("count", CLASS_COUNTS)
