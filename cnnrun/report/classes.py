@@ -63,7 +63,7 @@ class ClassesReport:
         run.write_figure("class_counts", draw("class_counts", read(run.table_file(CLASSES.name))))
         if not _are_pictures(data.train.inputs):
             return
-        first = self._first_images()
+        first = first_images(data.train.targets)
         titles = self._names(data.train.targets[first])
         images = data.train.take(first).numpy()
         run.write_figure("first_images", draw("samples", images, titles, "Images of the training set"))
@@ -94,13 +94,6 @@ class ClassesReport:
             pictures = samples.take(torch.tensor(wrong.index.to_list()))
             run.write_figure("mistakes", draw("samples", pictures.numpy(), mistake_captions(wrong), title))
 
-    def _first_images(self) -> Tensor:
-        """Indices of some training samples: the first, or where samples are sorted by class, some evenly apart."""
-        first = torch.arange(min(NUM_IMAGES, len(self.data.train)))
-        if len(self.data.train.targets[first].unique()) > 1:
-            return first
-        return torch.linspace(0, len(self.data.train) - 1, len(first)).long()
-
     def _counts(self) -> list[dict[str, Any]]:
         """Rows of tables.CLASSES."""
         names = self.data.class_names
@@ -117,6 +110,13 @@ class ClassesReport:
 
     def _names(self, targets: Tensor) -> list[str]:
         return [self.data.class_names[target] for target in targets.tolist()]
+
+
+def first_images(targets: Tensor) -> Tensor:
+    """Indices of some samples: the first, or where they are sorted by class, some evenly apart. `targets`: (N,)."""
+    count = min(NUM_IMAGES, len(targets))
+    is_sorted = bool((targets.diff() >= 0).all())
+    return torch.linspace(0, len(targets) - 1, count).long() if is_sorted else torch.arange(count)
 
 
 def _are_pictures(inputs: Tensor) -> bool:
