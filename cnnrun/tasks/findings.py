@@ -45,7 +45,8 @@ def stuck_loss(train_loss: float, guess_loss: float, samples: Samples) -> str | 
         reference = f"above {reference}"
     return (
         f"learned nothing: train/loss {train_loss:.3f} is {reference}, the loss of equal guesses among {k} classes, "
-        f"and val/accuracy {accuracy:.3f} is no better than always naming the most frequent class ({most_frequent:.3f})"
+        f"and val/accuracy {accuracy:.3f} is no better than always naming the most frequent class "
+        f"({most_frequent:.3f}); another optimizer.lr, mostly a smaller one, or more epochs may help"
     )
 
 

@@ -113,7 +113,7 @@ class Parted:
         nbytes = sum(activations.nbytes for activations in kept.values())
         precision = {"bfloat16": "bf16", "float16": "fp16"}.get(str(self.prefix.dtype).removeprefix("torch."), "fp32")
         once = [f"{found.shape[1]:,} of {name}{_in_views(len(found))}" for name, found in kept.items()]
-        parts = [f"once for samples: {', '.join(once)} ({nbytes / 1e6:,.0f} MB, {precision})"] if kept else []
+        parts = [f"once for each sample: {', '.join(once)} ({nbytes / 1e6:,.0f} MB, {precision})"] if kept else []
         for loader in loaders:
             if loader.split.name not in kept:
                 parts.append(f"at each step for {loader.split.name}: {self._why_not(loader)}")

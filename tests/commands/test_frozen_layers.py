@@ -59,7 +59,8 @@ def assert_same(run, other):
 def test_a_run_with_and_without_the_cache_has_the_same_bytes(here, capsys):
     kept = train("kept", "ema=0.9")
     assert (
-        "note: the frozen layers, up to features, are computed once for samples: 80 of train, 10 of val (0 MB, fp32)\n"
+        "note: the frozen layers, up to features, are computed once for each sample: 80 of train, 10 of val "
+        "(0 MB, fp32)\n"
     ) in capsys.readouterr().err
     known = facts(kept)
     assert {key: known[key] for key in ("cut", "activations", "precision", "folded", "kept", "views")} == {

@@ -194,7 +194,7 @@ def test_each_sample_is_computed_once_a_run_and_once_for_all_runs(blob_data, mon
     assert filled.facts["kept"] == ["train", "val"]
     assert filled.facts["bytes"] == (52 + 21) * 4 * 8 * 8 * 4
     assert filled.sentence == (
-        "the frozen layers, up to features.0, are computed once for samples: 52 of train, 21 of val (0 MB, fp32)"
+        "the frozen layers, up to features.0, are computed once for each sample: 52 of train, 21 of val (0 MB, fp32)"
     )
     samples = counted.samples
     assert samples == 52 + 21 + 16  # and what tells the shape
