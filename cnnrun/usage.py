@@ -80,7 +80,7 @@ def command(name: str, about: Described, places: list[Path]) -> str:
         "",
         *(_groups(name, groups, places) if groups else []),
         "settings, with their defaults (??? must be given):",
-        *(line for setting in options.settings(name, places) for line in _setting(setting)),
+        *(line for setting in options.settings_in_full(name, places) for line in _setting(setting)),
         "",
         "flags:",
         *(line for flag, meaning in FLAGS.items() for line in _wrapped(f"  {flag:<16}  ", meaning)),

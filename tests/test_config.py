@@ -34,7 +34,8 @@ def test_the_yaml_of_a_command_lists_its_settings_and_groups(command):
 
 @pytest.mark.parametrize("command", SETTINGS)
 def test_every_setting_of_a_command_is_explained(command):
-    for setting in options.settings(command, [CONF]):
+    for setting in options.settings_in_full(command, [CONF]):
+        assert setting.value, f"{setting.key} has no default in conf/{command}.yaml"
         assert setting.comment, f"{setting.key} has no comment in conf/{command}.yaml"
         assert "  " not in setting.comment
 

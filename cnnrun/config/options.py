@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import textwrap
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -98,6 +99,18 @@ def settings(name: str, places: list[Path]) -> list[Setting]:
         for match in found
         if match["key"] not in ("defaults", "name", "hydra")
     ]
+
+
+def settings_in_full(command: str, places: list[Path]) -> list[Setting]:
+    """The same, with those of a block in its place, under their dotted names."""
+    text = _text(f"{command}.yaml", places)
+    found = []
+    for setting in settings(command, places):
+        block = re.search(rf"^{setting.key}:[^\n]*\n((?:  [^\n]*\n)+)", text, re.MULTILINE)
+        inside = LINE.finditer(textwrap.dedent(block[1])) if block else []
+        parts = [Setting(f"{setting.key}.{line['key']}", line["value"], line["comment"] or "") for line in inside]
+        found += parts or [setting]
+    return found
 
 
 def names(command: str, places: list[Path]) -> list[str]:
