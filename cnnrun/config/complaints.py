@@ -17,8 +17,8 @@ from cnnrun.errors import ConfigError, did_you_mean, near_miss
 TAKEN_FOR = {"resume": "run", "run": "resume"}
 """What one command calls otherwise than another: both take the folder of a run."""
 
-GENERAL = "energy"
-"""The option to name where several have a setting: the others are special cases of it."""
+GENERAL = ("image_folder", "energy")
+"""Options to name where several have a setting: what reads data of one's own."""
 
 
 @contextmanager
@@ -112,7 +112,7 @@ def _unknown_setting(error: OmegaConfBaseException, command: str, places: list[P
     if (meant := TAKEN_FOR.get(key)) in here:
         return unknown + did_you_mean([str(meant)])
     if owners := options.having(place, name, places):
-        owner = GENERAL if GENERAL in owners else min(owners, key=len)
+        owner = next((option for option in GENERAL if option in owners), min(owners, key=len))
         return f"{unknown}: {_called(parent)} has no '{name}'; {place}={owner} has"
     elsewhere = [path for path in _leaves(error.parent_node) if path.rpartition(".")[2] == name]
     if close := near_miss(name, here, f"{place}." if place else "") or did_you_mean(elsewhere):

@@ -41,6 +41,8 @@ def find_manifest(root: Path, manifest: str) -> Path:
     for place in (root / given, given, root / given.name):
         if place.is_file():
             return place
+    if (root / given).is_dir() or given.is_dir():
+        raise DataError(f"dataset.manifest={manifest} is a folder; it names a CSV with the columns path and label")
     names = [entry.name for entry in islice(os.scandir(root), 1000) if entry.is_file()]
     raise DataError(
         f"dataset.manifest={manifest}: there is no such file, neither in {root} nor here{near_miss(given.name, names)}"

@@ -437,6 +437,8 @@ def test_a_training_does_not_go_on_with_renamed_classes(
 def test_a_root_must_be_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "dataset=image_folder"]) == 2
     assert "dataset.root is required: write dataset.root=..." in capsys.readouterr().err
+    assert main(["train", "dataset.root=photos"]) == 2
+    assert "digits has no 'root'; dataset=image_folder has" in capsys.readouterr().err
 
 
 def test_an_evaluation_says_which_classes_are_missing(

@@ -350,5 +350,7 @@ def test_what_is_wrong_with_a_manifest_is_said_with_its_line(fill: Fill, text: s
 
 def test_a_manifest_that_is_missing_names_what_is_near(fill: Fill) -> None:
     root = fill("labels.csv")
+    (root / "labels").mkdir()
+    assert "dataset.manifest=labels is a folder; it names a CSV with the columns" in problem(root, "labels")
     assert "there is no such file" in (said := problem(root, "label.csv"))
     assert "did you mean 'labels.csv'?" in said
