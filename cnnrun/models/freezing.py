@@ -13,7 +13,7 @@ from typing import Literal
 from torch import nn
 
 from cnnrun.models.layer_ranges import LayerRange
-from cnnrun.models.layer_schemes import Layer
+from cnnrun.models.layer_schemes import Layer, is_of_features
 from cnnrun.models.layers import CONVOLUTIONS, has_statistics, owns_parameters, parents
 
 BatchNormMode = Literal["train", "eval"]
@@ -43,12 +43,10 @@ class Freezing:
         *,
         bn: BatchNormMode,
         unfreeze_after: int = 0,
-        features: str = "features",
     ) -> None:
         self.layers = layers
         self.bn = bn
         self.unfreeze_after = unfreeze_after
-        self.features = features
         self.waits = False
         """Whether the range is frozen still."""
         self._note_what_is_held(model)
@@ -95,14 +93,14 @@ class Freezing:
     def ever_trains(self, parameter: str) -> bool:
         """Whether a parameter, by its dotted name, trains in some epoch."""
         module = parameter.rpartition(".")[0]
-        return module in self.layers.names or not self._is_ours(module)
+        return module in self.layers.names or not is_of_features(module)
 
     def summary(self, model: nn.Module) -> str:
         """What trains, in a sentence for the screen."""
         parameters = list(model.parameters())
         trains = [parameter.numel() for name, parameter in model.named_parameters() if self.ever_trains(name)]
         shares = _share_text(sum(trains), sum(parameter.numel() for parameter in parameters))
-        norms = [name for name, module in model.named_modules() if self._is_ours(name) and has_statistics(module)]
+        norms = [name for name, module in model.named_modules() if is_of_features(name) and has_statistics(module)]
         text = f"trains {self._layers_text()}, {shares} parameters{self._norms_text(norms)}"
         if not self.unfreeze_after or not self.layers.names:
             return text
@@ -122,9 +120,6 @@ class Freezing:
             if self.ever_trains(name)
         }
 
-    def _is_ours(self, name: str) -> bool:
-        return f"{name}.".startswith(f"{self.features}.")
-
     def _note_what_is_held(self, model: nn.Module) -> None:
         self._held = self._names_to_hold(model, self.layers.names)
         self._held_while_waiting = self._names_to_hold(model, frozenset())
@@ -133,7 +128,7 @@ class Freezing:
         own = [(name, list(module.parameters(recurse=False))) for name, module in model.named_modules()]
         for name, parameters in own:
             for parameter in parameters:
-                parameter.requires_grad_(not self._is_ours(name))
+                parameter.requires_grad_(not is_of_features(name))
         for name, parameters in own:
             for parameter in parameters if name in self.layers.names and not self.waits else ():
                 parameter.requires_grad_()
@@ -146,7 +141,7 @@ class Freezing:
         before, after = (
             {around for name in names for around in (name, *parents(name))} for names in (order[:start], order[start:])
         )
-        norms = {name for name, module in modules.items() if self._is_ours(name) and has_statistics(module)}
+        norms = {name for name, module in modules.items() if is_of_features(name) and has_statistics(module)}
         return (before - after) | (norms if self.bn == "eval" else norms - trainable)
 
     def _layers_text(self) -> str:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from cnnrun.errors import ConfigError, near_miss
-from cnnrun.models.layer_schemes import SCHEMES, Layer, Scheme, by_blocks, by_keras, by_modules
+from cnnrun.models.layer_schemes import PREFIX, SCHEMES, Layer, Scheme, by_blocks, by_keras, by_modules, is_of_features
 from cnnrun.models.layers import Trace, owns_parameters, parents, trace
 from cnnrun.values import Shape
 
@@ -51,47 +51,42 @@ class LayerRange:
     """BatchNorm -> the convolution or linear layer that it normalises, where only one of them trains."""
 
 
-def resolve(
-    model: nn.Module, input_shape: Shape, trainable: str | Sequence[str], scheme: Scheme, features: str = "features"
-) -> LayerRange:
+def resolve(model: nn.Module, input_shape: Shape, trainable: str | Sequence[str], scheme: Scheme) -> LayerRange:
     """Find the layers that `trainable` names in the child `features` of the model.
 
     Raises:
         ConfigError: if a part of it matches no layer, or none that has parameters; says what there is.
     """
     found = trace(model, input_shape)
-    network = model.get_submodule(features)
-    order = [name for name in found.order if f"{name}.".startswith(f"{features}.")]
+    features = model.get_submodule("features")
+    order = [name for name in found.order if is_of_features(name)]
     owners = {name for name in order if owns_parameters(model.get_submodule(name))}
-    modules, blocks = by_modules(network, order, features), by_blocks(network, order, features)
-    layers = {"modules": modules, "blocks": blocks}.get(scheme) or by_keras(network, features)
-    names, positions = _Search(layers, modules, owners, scheme, features).words(trainable)
+    modules, blocks = by_modules(features, order), by_blocks(features, order)
+    layers = {"modules": modules, "blocks": blocks}.get(scheme) or by_keras(features)
+    names, positions = _Search(layers, modules, owners, scheme).words(trainable)
     chosen = [index for index, layer in enumerate(layers) if index in positions or not names.isdisjoint(layer.modules)]
     return LayerRange(
-        frozenset(names), tuple(layers), tuple(chosen), tuple(blocks), tuple(order), _parted(found, names, features)
+        frozenset(names), tuple(layers), tuple(chosen), tuple(blocks), tuple(order), _parted(found, names)
     )
 
 
-def _parted(found: Trace, names: set[str], features: str) -> dict[str, str]:
+def _parted(found: Trace, names: set[str]) -> dict[str, str]:
     return {
         norm: layer
         for norm, layer in found.normalised.items()
-        if norm.startswith(f"{features}.") and (norm in names) != (layer in names)
+        if is_of_features(norm) and (norm in names) != (layer in names)
     }
 
 
 class _Search:
     """The layers that words of the grammar stand for, in one scheme of one network."""
 
-    def __init__(
-        self, layers: Sequence[Layer], modules: Sequence[Layer], owners: set[str], scheme: Scheme, features: str
-    ) -> None:
+    def __init__(self, layers: Sequence[Layer], modules: Sequence[Layer], owners: set[str], scheme: Scheme) -> None:
         self.layers = layers
         self.modules = modules
         self.owners = owners
         """Modules that have parameters."""
         self.scheme = scheme
-        self.features = features
 
     def words(self, trainable: str | Sequence[str]) -> tuple[set[str], set[int]]:
         """Names of modules that train, and positions of the scheme."""
@@ -157,8 +152,7 @@ class _Search:
         return range(begin[0], end[-1] + 1)
 
     def _called(self, word: str, layers: Sequence[Layer]) -> list[int]:
-        prefix = f"{self.features}."
-        names = {word, word.removeprefix(prefix)}
+        names = {word, word.removeprefix(PREFIX)}
         exact = [index for index, layer in enumerate(layers) if layer.name in names]
         within = [index for index, layer in enumerate(layers) if names.intersection((layer.name, *self._groups(layer)))]
         if exact and self.scheme == "keras":  # Conv1, not also Conv1_relu
@@ -170,7 +164,7 @@ class _Search:
             index
             for index, layer in enumerate(layers)
             for name in (layer.name, *self._groups(layer))
-            if pattern.fullmatch(name) or pattern.fullmatch(prefix + name)
+            if pattern.fullmatch(name) or pattern.fullmatch(PREFIX + name)
         ]
 
     def _groups(self, layer: Layer) -> list[str]:

@@ -17,6 +17,9 @@ keras: the layers of Keras's MobileNetV2 or ResNet50V2, also those that are no m
 
 SCHEMES = "schemes are modules, blocks, and keras for mobilenet_v2 and timm/resnetv2_50"
 
+PREFIX = "features."
+"""How the names of all layers begin that ranges speak of: of a model's features, without its head."""
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -26,30 +29,35 @@ class Layer:
     modules: tuple[str, ...]
 
 
-def by_modules(features: nn.Module, order: Sequence[str], prefix: str) -> list[Layer]:
-    """A position for each module of `order`, the dotted names of those in `features`, which is called `prefix`.
+def is_of_features(name: str) -> bool:
+    """Whether a dotted name is that of a model's features, or of what is in them."""
+    return f"{name}.".startswith(PREFIX)
+
+
+def by_modules(features: nn.Module, order: Sequence[str]) -> list[Layer]:
+    """A position for each module of `order`, the dotted names of those in the features.
 
     An identity, such as what stands for the classifier that was taken away, is no layer.
     """
-    layers = [name for name in order if not isinstance(_module(features, name, prefix), nn.Identity)]
-    return [Layer(_short(name, features, prefix), (name,)) for name in layers]
+    layers = [name for name in order if not isinstance(_module(features, name), nn.Identity)]
+    return [Layer(_short(name, features), (name,)) for name in layers]
 
 
-def by_blocks(features: nn.Module, order: Sequence[str], prefix: str) -> list[Layer]:
+def by_blocks(features: nn.Module, order: Sequence[str]) -> list[Layer]:
     """A position for each block; a module that stands in none, but has parameters, is one of its own."""
-    blocks = {f"{prefix}.{name}" for name in _blocks(features, "")}
+    blocks = {PREFIX + name for name in _blocks(features, "")}
     members: dict[str, list[str]] = {}
     for name in order:
         above = (name[: len(block)] for block in blocks if name == block or name.startswith(f"{block}."))
         members.setdefault(next(above, name), []).append(name)
     return [
-        Layer(_short(block, features, prefix), tuple(names))
+        Layer(_short(block, features), tuple(names))
         for block, names in members.items()
-        if any(owns_parameters(_module(features, name, prefix)) for name in names)
+        if any(owns_parameters(_module(features, name)) for name in names)
     ]
 
 
-def by_keras(features: nn.Module, prefix: str) -> list[Layer]:
+def by_keras(features: nn.Module) -> list[Layer]:
     """Raises: ConfigError: for a network that Keras's positions are not known of."""
     positions = keras_layers(features)
     if positions is None:
@@ -57,16 +65,16 @@ def by_keras(features: nn.Module, prefix: str) -> list[Layer]:
             "model.scheme=keras: the positions in Keras are known of mobilenet_v2 and timm/resnetv2_50 only, and this "
             f"network is a {type(features).__name__}; take model.scheme=modules or blocks"
         )
-    return [Layer(name, (f"{prefix}.{module}",) if module else ()) for name, module in positions]
+    return [Layer(name, (PREFIX + module,) if module else ()) for name, module in positions]
 
 
-def _short(name: str, features: nn.Module, prefix: str) -> str:
+def _short(name: str, features: nn.Module) -> str:
     """The dotted name within the features; for parameters of the features themselves, the name of their class."""
-    return name[len(prefix) + 1 :] or type(features).__name__
+    return name[len(PREFIX) :] or type(features).__name__
 
 
-def _module(features: nn.Module, name: str, prefix: str) -> nn.Module:
-    return features.get_submodule(name[len(prefix) + 1 :])
+def _module(features: nn.Module, name: str) -> nn.Module:
+    return features.get_submodule(name[len(PREFIX) :])
 
 
 def _blocks(module: nn.Module, name: str) -> Iterator[str]:
