@@ -133,7 +133,7 @@ def open_csv(path: Path, separator: Separator) -> CsvTable:
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file (dataset.csv){_neighbours(path)}") from error
     except IsADirectoryError as error:
-        raise DataError(f"{path} is a folder; dataset.csv names a file") from error
+        raise DataError(f"{path} is a folder; dataset.csv (inputs with predict) names a file") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     return parse_csv(str(path), content, separator)

@@ -213,7 +213,7 @@ def test_a_missing_file_is_named_with_its_neighbours(tmp_path: Path, read: Read)
     read(table(NUMBERS))
     with pytest.raises(DataError, match=r"there is no such file \(dataset.csv\) - did you mean 'data.csv'"):
         open_csv(tmp_path / "dta.csv", "auto")
-    with pytest.raises(DataError, match=r"is a folder; dataset.csv names a file"):
+    with pytest.raises(DataError, match=r"is a folder; dataset.csv \(inputs with predict\) names a file"):
         open_csv(tmp_path, "auto")
 
 
