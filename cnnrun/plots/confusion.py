@@ -38,7 +38,7 @@ def confusion(confusion: pd.DataFrame, split: str) -> Figure:
         axes = _place(figure, start, bottom, side, side)
         image = axes.imshow(cells, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=max(most, 1)), aspect="auto")
         bar = figure.colorbar(image, cax=_place(figure, start + side + 0.1, bottom, 0.15, side))
-        bar.locator = MaxNLocator(8, integer=True)
+        bar.locator = MaxNLocator(8, integer=True, steps=[1, 2, 5, 10])
         _write_numbers(axes, cells, side)
         axes.set_title(heading, fontsize=11)
         axes.set_xlabel("prediction")
