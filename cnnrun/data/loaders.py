@@ -1,9 +1,10 @@
 """Batches of a split that lies on the device: gathered, augmented and normalised there, with no wait at any step."""
 
+import copy
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -74,6 +75,15 @@ class ResidentLoader:
         self.channels_last = channels_last and split.inputs.dim() == 4
         self.rank = rank
         self.world_size = world_size
+
+    def of_other_inputs(self, inputs: Tensor, preparation: BatchPreparation) -> Self:
+        """The same samples in the same order, where these inputs (N, ...) of theirs lie; nothing is augmented."""
+        twin = copy.copy(self)
+        twin.device, twin.targets = inputs.device, self.targets.to(inputs.device)
+        twin.split = replace(self.split, inputs=inputs, targets=twin.targets, rows=None)
+        twin.preprocessing = preparation
+        twin.augment, twin.channels_last = None, False
+        return twin
 
     @property
     def num_samples(self) -> int:

@@ -1,6 +1,5 @@
 """A model that is parted at a cut: its tail, and batches of activations in the place of those of samples."""
 
-import copy
 import hashlib
 import json
 from collections.abc import Callable, Generator, Iterator
@@ -215,18 +214,10 @@ class Feed:
                 yield replace(batch, inputs=self._parted.prefix(batch.inputs))
             return
         device = self._parted.compute.device
-        for batch in self._of_view(self._kept[epoch % len(self._kept)]).batches(epoch, first_step):
+        stored = AsStored(channels_last=self._parted.prefix.channels_last)
+        view = self._loader.of_other_inputs(self._kept[epoch % len(self._kept)], stored)
+        for batch in view.batches(epoch, first_step):
             yield Batch(batch.inputs.to(device), batch.targets.to(device), batch.indices.to(device), batch.total)
-
-    def _of_view(self, activations: Tensor) -> ResidentLoader:
-        """The same loader, order and all, of other inputs."""
-        twin = copy.copy(self._loader)
-        targets = self._loader.targets.to(activations.device)
-        twin.split = replace(self._loader.split, inputs=activations, targets=targets, rows=None)
-        twin.device, twin.targets = activations.device, targets
-        twin.preprocessing = AsStored(channels_last=self._parted.prefix.channels_last)
-        twin.augment, twin.channels_last = None, False
-        return twin
 
 
 class AsStored:

@@ -149,6 +149,24 @@ def test_the_split_is_not_changed_by_its_batches() -> None:
     assert torch.equal(split.inputs, before)
 
 
+def test_other_inputs_of_the_samples_come_in_the_same_order_as_they_are() -> None:
+    class Doubled:
+        def apply(self, inputs: torch.Tensor) -> torch.Tensor:
+            return 2 * inputs
+
+        def to_dict(self) -> dict[str, Any]:
+            return {}
+
+    own = loader(split_of(), PER_SAMPLE, world_size=2, rank=1)
+    numbers = torch.arange(53.0)[:, None]
+    for ours, theirs in zip(own.of_other_inputs(numbers, Doubled()).batches(4, 2), own.batches(4, 2), strict=True):
+        assert torch.equal(ours.inputs[:, 0], 2.0 * theirs.indices)
+        assert torch.equal(ours.targets, theirs.targets)
+        assert torch.equal(ours.indices, theirs.indices)
+        assert ours.total == theirs.total
+    assert own.augment is not None
+
+
 def test_a_split_of_chosen_rows_comes_to_the_device_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(splits, "GATHERED_BYTES", 500)  # two samples and a half
     rows = torch.randperm(53, generator=torch.Generator().manual_seed(1))[:7]
