@@ -241,11 +241,13 @@ def test_the_size_is_refused_before_a_pixel_is_decoded(zoo, monkeypatch):
                 read_image(entry.path, GEOMETRY)
 
 
-def test_pictures_above_pillows_own_warning_are_read_without_it():
-    content = png(np.zeros((9_000, 10_000), np.uint8), 0)  # in 90 kB
+@pytest.mark.parametrize("limit", [59, 119])
+def test_pictures_above_pillows_own_limits_are_read_without_a_warning(monkeypatch, limit):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)  # it warns above, and refuses above twice as many
+    content = png(np.zeros((10, 12), np.uint8), 0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert decode_image(content, "grey").shape == (1, 9_000, 10_000)
+        assert decode_image(content, "grey").shape == (1, 10, 12)
 
 
 @pytest.mark.parametrize(
