@@ -9,6 +9,8 @@ from cnnrun.photos.rows import Row
 
 MOST_REASONS = 5
 """Broken files that are named in a sentence."""
+WIDEST = 28
+"""Characters of a label on screen, and half of those of a path: a row of all should fit into a window."""
 
 
 def counts(table: Sequence[Row]) -> dict[str, int]:
@@ -37,11 +39,16 @@ def broken(table: Sequence[Row]) -> list[str]:
 
 
 def on_screen(row: Row) -> dict[str, Any]:
-    """Cells by the names of their columns."""
-    cells: dict[str, Any] = {"path": row.path}
+    """Cells by the names of their columns; the middle of a long name is left out."""
+    cells: dict[str, Any] = {"path": _clipped(row.path, 2 * WIDEST)}
     if row.is_broken:
         return cells | {"prediction": f"broken: {row.error}", "probability": None}
     first = row.guesses[0]
     label = f"{UNKNOWN} ({first.index})" if first.label == UNKNOWN else first.label
-    cells |= {"prediction": label, "probability": first.probability}
-    return cells if row.truth is None else cells | {"truth": row.truth.label}
+    cells |= {"prediction": _clipped(label, WIDEST), "probability": first.probability}
+    return cells if row.truth is None else cells | {"truth": _clipped(row.truth.label, WIDEST)}
+
+
+def _clipped(name: str, most: int) -> str:
+    """The beginning and the end: both tell a name from others."""
+    return name if len(name) <= most else f"{name[: most // 2]}…{name[len(name) - (most - 1) // 2 :]}"

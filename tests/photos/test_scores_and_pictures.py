@@ -76,6 +76,16 @@ def test_classes_with_one_name_stay_two_in_the_tables():
 # --- what is said
 
 
+def test_the_middle_of_long_names_is_left_out_on_screen():
+    names = ["a rather long name of a class, number 1", "a rather long name of a class, number 2"]
+    rows = [row_of(f"{name}/{'x' * 40}.jpg", np.log([0.7, 0.3]), Classes(tuple(names)), 0, 2) for name in names]
+    for row, name in zip(map(summary.on_screen, rows), names, strict=True):
+        assert row["path"] == f"{name[:28]}…{'x' * 23}.jpg"
+        assert row["prediction"] == row["truth"] == "a rather long …ass, number 1"
+    short = row_of("a.jpg", np.log([0.7, 0.3]), Classes(("cat", "dog")), 1, 2)
+    assert summary.on_screen(short) == {"path": "a.jpg", "prediction": "cat", "probability": 0.7, "truth": "dog"}
+
+
 def test_the_counts_add_up():
     rows = [*some_rows(3)[0], Row("x.jpg", "0 bytes"), Row("y.jpg", "truncated", TrueClass("class 1", 1))]
     assert summary.counts(rows) == {"files": 5, "predicted": 3, "broken": 2, "with_truth": 3}
