@@ -105,7 +105,10 @@ def _groups(name: str, groups: dict[str, str], places: list[Path]) -> list[str]:
         choice = next(iter(options.offered(name, places)[group]), "...")
         shown = f"cnnrun {name} {group}={choice} --cfg job"
         return [*lines, "", *_wrapped("", f"It has settings of its own: '{shown}' prints them."), ""]
-    own = f"Each part has settings of its own, such as optimizer.lr: 'cnnrun {name} --cfg job' prints them."
+    own = (
+        f"Each part has settings of its own, such as optimizer.lr: 'cnnrun {name} --cfg job' prints those of the "
+        f"defaults, 'cnnrun {name} dataset=image_folder --cfg job' those of another."
+    )
     mine = "A part of your own is a file: ./conf/model/mine.yaml becomes model=mine."
     return [*lines, "", *_wrapped("", own), *_wrapped("", mine), ""]
 
