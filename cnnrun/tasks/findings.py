@@ -43,10 +43,13 @@ def stuck_loss(train_loss: float, guess_loss: float, samples: Samples) -> str | 
     reference = f"ln {k} = {guess_loss:.3f}" if is_plain else f"{guess_loss:.3f}"
     if train_loss > guess_loss / STUCK_SHARE:
         reference = f"above {reference}"
+    is_better = accuracy > most_frequent
+    verdict = "may have learned nothing" if is_better else "learned nothing"
+    than = f"hardly better, for {len(samples.targets):,} samples," if is_better else "no better"
     return (
-        f"learned nothing: train/loss {train_loss:.3f} is {reference}, the loss of equal guesses among {k} classes, "
-        f"and val/accuracy {accuracy:.3f} is no better than always naming the most frequent class "
-        f"({most_frequent:.3f}); another optimizer.lr, mostly a smaller one, or more epochs may help"
+        f"{verdict}: train/loss {train_loss:.3f} is {reference}, the loss of equal guesses among {k} classes, and "
+        f"val/accuracy {accuracy:.3f} is {than} than always naming the most frequent class ({most_frequent:.3f}); "
+        "another optimizer.lr, mostly a smaller one, or more epochs may help"
     )
 
 

@@ -51,6 +51,13 @@ def test_a_loss_above_ln_of_the_classes_is_named():
     assert sentence.startswith("learned nothing: train/loss 7.500 is above ln 10 = 2.303, the loss of equal guesses")
 
 
+def test_a_few_samples_on_which_it_is_better_leave_it_open():
+    targets, predictions = torch.arange(10), torch.tensor([0, 1, 3, 4, 5, 6, 7, 8, 9, 2])
+    (sentence,) = task().findings(torch.nn.functional.one_hot(predictions, 10).float(), targets, [7.5])
+    assert sentence.startswith("may have learned nothing: train/loss 7.500 is above ln 10")
+    assert "val/accuracy 0.200 is hardly better, for 10 samples, than always naming the most frequent class" in sentence
+
+
 @pytest.mark.parametrize(("share", "named"), [(0.99, True), (0.97, False)])
 def test_the_loss_counts_as_stuck_from_98_percent_of_ln_of_the_classes(share, named):
     assert bool(task().findings(NO_BETTER_THAN_CHANCE, TARGETS, [share * math.log(10)])) is named
