@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from cnnrun.data.image_manifest import SPLITS
 from cnnrun.data.image_walk import as_label, counted, shown
 from cnnrun.errors import DataError, near_miss
 from cnnrun.photos.classes import Classes
@@ -54,7 +55,8 @@ def seen_in_training(inputs: Inputs, known: Truth, dataset: Mapping[str, Any], r
         return []
     root, here = (Path(place).expanduser().resolve() for place in (dataset["root"], inputs.root))
     places = (Path(os.path.normpath(here / path)) for path in known.indices)
-    seen = sum(place.is_relative_to(root) and place.relative_to(root).parts[:1] != ("test",) for place in places)
+    below = [place.relative_to(root).parts[0] for place in places if place.is_relative_to(root)]
+    seen = sum(SPLITS.get(name.lower()) != "test" for name in below)
     if not seen:
         return []
     lie = "lies" if seen == 1 else "lie"

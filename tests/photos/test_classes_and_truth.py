@@ -186,6 +186,7 @@ def test_the_class_index_of_imagenet_is_taken_with_its_ids():
         (".", ["cat/a.png"], "1 file with a truth lies in .,"),
         ("in/cat", ["cat/a.png", "dog/b.png"], "1 file with a truth lies in in/cat,"),
         ("in", ["test/cat/b.png"], None),
+        ("in", ["Testing/cat/b.png"], None),
         ("in", ["../other/cat/b.png"], None),
         ("i", ["cat/a.png"], None),
     ],
