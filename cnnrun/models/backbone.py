@@ -81,6 +81,10 @@ class Backbone(nn.Module):
         layers = resolve(self, input_shape, trainable, scheme)
         self.freezing = Freezing(self, layers, bn=bn, unfreeze_after=unfreeze_after)
         self.remarks += self.freezing.warnings
+        if unfreeze_after and not layers.names:
+            self.remarks.append(
+                f"model.unfreeze_after={unfreeze_after} waits for nothing: model.trainable={trainable} trains the head only"
+            )
         if not chosen.pretrained and not all(weight.requires_grad for weight in self.features.parameters()):
             self.remarks.append(
                 f"model.weights={weights} with model.trainable={trainable}: what is frozen has random weights and "

@@ -265,6 +265,12 @@ def test_the_images_that_weights_want_are_told_without_reading_any(tmp_path: Pat
     assert (large.size, large.resize) == (224, 232)
 
 
+def test_waiting_for_nothing_is_told() -> None:
+    told = "model.unfreeze_after=3 waits for nothing: model.trainable=none trains the head only"
+    assert told in built(unfreeze_after=3).remarks
+    assert not any("waits for nothing" in remark for remark in built(unfreeze_after=3, trainable="conv5").remarks)
+
+
 def test_weights_are_fetched_by_their_config_alone(saved: Callable[..., Path], tmp_path: Path) -> None:
     node = {"name": "backbone", **SETTINGS}
     Backbone.fetch_weights(node, True, lambda *_: None)
