@@ -17,7 +17,7 @@ from cnnrun.downloads import DataMissing, Report
 from cnnrun.errors import ConfigError, DataError
 from cnnrun.models.freezing import freezing_of
 from cnnrun.models.layer_summary import layer_summary
-from cnnrun.models.layers import feature_map_size, has_trainable_depthwise, layer_table, require_outputs
+from cnnrun.models.layers import feature_map_size, has_trainable_depthwise, layer_table, require_outputs, with_modes_of
 from cnnrun.run import Run
 from cnnrun.tasks.task import Task
 from cnnrun.training import checkpoints, distributed
@@ -78,11 +78,9 @@ class Experiment:
         freezing = freezing_of(self.model)
         return [] if freezing is None else layer_summary(self.layers, freezing.layers.blocks)
 
-    def with_layers_as_they_are(self) -> Self:
-        """Once weights were loaded: where layers are frozen, they decide, too, whether BatchNorm is in eval mode."""
-        if freezing_of(self.model) is None:
-            return self
-        return replace(self, layers=layer_table(self.model, self.data.input_shape))
+    def with_modes_as_they_are(self) -> Self:
+        """Once weights were loaded: they decide, too, whether BatchNorm is in eval mode."""
+        return replace(self, layers=with_modes_of(self.model, self.layers))
 
     def outputs(self, split: Split, batch_size: int | None = None) -> Tensor:
         """(N, K) float32 on the CPU: what the model says of every sample, in the order of the split."""
@@ -269,7 +267,7 @@ def with_weights(run: Run, config: dict[str, Any], data: Data, device: torch.dev
     folder = run.require_checkpoint(checkpoint)
     experiment = build(config, data, device, pretrained=False)
     epoch = load_weights(experiment.model, folder)
-    return replace(experiment.with_layers_as_they_are(), epoch=epoch)
+    return replace(experiment.with_modes_as_they_are(), epoch=epoch)
 
 
 def load_weights(model: nn.Module, checkpoint: Path) -> int | None:

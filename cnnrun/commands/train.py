@@ -48,7 +48,7 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
         run = opening.new_run(config, invocation, parts) if fresh else opening.resumed_run(config, parts, fit)
         if run is None:
             return
-        parts = parts if begins else parts.with_layers_as_they_are()
+        parts = parts if begins else parts.with_modes_as_they_are()
         if distributed.is_first():
             console.tell_all([], parts.remarks)
             if lines := parts.layer_summary():

@@ -2,7 +2,7 @@
 
 import math
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -122,9 +122,19 @@ def _row(name: str, layer: nn.Module, found: Trace) -> dict[str, Any]:
         "output_shape": size_text(found.shapes[name]),
         "parameters": sum(parameter.numel() for parameter in own),
         "trainable": sum(parameter.numel() for parameter in own if parameter.requires_grad),
-        "batch_norm": ("train" if layer.training else "eval") if has_statistics(layer) else "",
+        "batch_norm": _mode(layer),
         "multiply_adds": found.multiply_adds[name],
     }
+
+
+def _mode(layer: nn.Module) -> str:
+    """Of a BatchNorm; empty for other layers."""
+    return ("train" if layer.training else "eval") if has_statistics(layer) else ""
+
+
+def with_modes_of(model: nn.Module, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of `layer_table`, with BatchNorm in the modes that it has in the model now."""
+    return [row | {"batch_norm": _mode(model.get_submodule(row["name"]))} for row in rows]
 
 
 def multiply_adds(module: nn.Module, output: Tensor) -> int:

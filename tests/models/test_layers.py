@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from cnnrun.models.layers import feature_map_size, has_trainable_depthwise, layer_table, multiply_adds, trace
+from cnnrun.models.layers import (
+    feature_map_size,
+    has_trainable_depthwise,
+    layer_table,
+    multiply_adds,
+    trace,
+    with_modes_of,
+)
 from cnnrun.tables import LAYERS
 
 
@@ -163,3 +170,12 @@ def test_only_a_depthwise_convolution_that_trains_is_a_trainable_depthwise():
     assert has_trainable_depthwise(nn.Sequential(depthwise))
     assert not has_trainable_depthwise(nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3, groups=2)))
     assert not has_trainable_depthwise(depthwise.requires_grad_(False))
+
+
+def test_modes_are_told_anew_of_a_table_that_is_older():
+    model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.BatchNorm2d(2))
+    rows = layer_table(model, (1, 4, 4))
+    model[1].eval()
+    assert [row["batch_norm"] for row in rows] == ["", "train", "train"]
+    assert with_modes_of(model, rows) == layer_table(model, (1, 4, 4))
+    assert with_modes_of(model, rows)[1]["batch_norm"] == "eval"
