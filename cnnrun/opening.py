@@ -175,9 +175,7 @@ def facts_of(parts: Experiment) -> dict[str, Any]:
     """What run.json says about where the numbers come from."""
     data, compute = parts.data, parts.compute
     return {
-        "versions": provenance.versions(),
-        "machine": provenance.machine(),
-        "git_commit": provenance.git_commit(),
+        **provenance.facts(),
         "device": str(compute.device),
         "precision": compute.precision,
         "threads": torch.get_num_threads(),

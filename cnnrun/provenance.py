@@ -3,10 +3,16 @@
 import platform
 import subprocess
 from importlib.metadata import version
+from typing import Any
 
 import cnnrun
 
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "hydra-core")
+
+
+def facts() -> dict[str, Any]:
+    """All of it, as run.json has it."""
+    return {"versions": versions(), "machine": machine(), "git_commit": git_commit()}
 
 
 def versions() -> dict[str, str]:

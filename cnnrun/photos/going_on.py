@@ -29,18 +29,14 @@ def facts_of(network: Network, inputs: Inputs, truth: Truth) -> dict[str, Any]:
     """What run.json says about where the numbers come from."""
     compute = network.compute
     return {
-        "versions": provenance.versions(),
-        "machine": provenance.machine(),
-        "git_commit": provenance.git_commit(),
+        **provenance.facts(),
         "device": str(compute.device),
         "precision": compute.precision,
         "threads": torch.get_num_threads(),
         "batch_size": network.batch_size,
         "parameters": network.parameters,
         "epoch": network.epoch,
-        "geometry": {
-            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(network.geometry).items()
-        },
+        "geometry": asdict(network.geometry),
         "network": network.digest(),
         "inputs": {"files": len(inputs.paths), "digest": inputs.digest()},
         "truth": {"files": len(truth.indices), "digest": _digest_of(truth)},
