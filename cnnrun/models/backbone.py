@@ -13,7 +13,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from cnnrun.downloads import Report
-from cnnrun.errors import ConfigError, DataError
+from cnnrun.errors import ConfigError
 from cnnrun.models import architectures
 from cnnrun.models.architectures import Architecture, Size
 from cnnrun.models.blocks import dense_blocks
@@ -83,7 +83,8 @@ class Backbone(nn.Module):
         self.remarks += self.freezing.warnings
         if unfreeze_after and not layers.names:
             self.remarks.append(
-                f"model.unfreeze_after={unfreeze_after} waits for nothing: model.trainable={trainable} trains the head only"
+                f"model.unfreeze_after={unfreeze_after} waits for nothing: model.trainable={trainable} trains the "
+                "head only"
             )
         if not chosen.pretrained and not all(weight.requires_grad for weight in self.features.parameters()):
             self.remarks.append(
@@ -242,39 +243,3 @@ def _on_classifier(
             yield f"{chosen} has no classifier ({name}); none is needed, the head is new"
         elif found.shape != here.shape:
             yield f"{chosen} has a classifier of {len(found)} classes ({name}); it is left out, the head is new"
-
-
-def pretrained_classifier(
-    arch: str, weights: str, offline: bool, report: Report
-) -> tuple[nn.Module, InputSpec, list[str] | None]:
-    """A network with its own classifier, to predict without any training.
-
-    Returns:
-        the network in eval mode, (N, 3, H, W) -> (N, classes); the images that it wants; the names of its classes,
-        None where nobody knows them.
-    Raises:
-        ConfigError, DataError: as Backbone; also if there are no weights, or none of a classifier.
-    """
-    architecture = architectures.find(arch)
-    chosen = choose(architecture, weights)
-    if chosen.published is None:
-        raise ConfigError(
-            f"model.weights={weights}: to predict without a run, the network needs weights: model.weights=imagenet "
-            "or FILE"
-        )
-    spec = architecture.input_spec(chosen.published)
-    size = (spec.size, spec.size)
-    network = architecture.build(size, chosen.published)
-    tensors = translated(chosen, chosen.read(offline, report), network)
-    name = next(iter(architecture.classifier(network)), "")
-    found = tensors.get(f"{name}.weight")
-    if found is None:
-        raise DataError(
-            f"{chosen} has no classifier, so nothing can be predicted without training: train a head with cnnrun train "
-            "model=backbone, then cnnrun predict run=..."
-        )
-    if len(found) != len(network.get_submodule(name).get_parameter("weight")):
-        network = architecture.build(size, chosen.published, len(found))
-    fill(network, tensors, chosen)
-    labels = architecture.labels(chosen.published)
-    return network.eval(), spec, labels if labels and len(labels) == len(found) else None
