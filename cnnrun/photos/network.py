@@ -20,7 +20,7 @@ from cnnrun.data.splits import LabelledData, Split
 from cnnrun.downloads import Report
 from cnnrun.errors import CnnrunError, ConfigError, DataError
 from cnnrun.metrics.sums import Array, log_softmax
-from cnnrun.models.backbone import pretrained_classifier
+from cnnrun.models.pretrained import pretrained_classifier
 from cnnrun.photos.classes import Classes
 from cnnrun.run import Run
 from cnnrun.tasks.classification import Classification

@@ -22,7 +22,8 @@ from cnnrun.config import Request, check, compose, overrides
 from cnnrun.downloads import DataMissing
 from cnnrun.errors import ConfigError, DataError
 from cnnrun.models import torchvision_networks
-from cnnrun.models.backbone import Backbone, pretrained_classifier
+from cnnrun.models.backbone import Backbone
+from cnnrun.models.pretrained import pretrained_classifier
 from cnnrun.models.published import published_file
 from cnnrun.values import InputSpec
 
