@@ -126,9 +126,10 @@ def _decode(
     root: Path, files: Sequence[ImageFile], geometry: Geometry, report: Report
 ) -> Iterator[tuple[ImageFile, Decoded]]:
     report(0, len(files), "reading")
+    threads = torch.get_num_threads()  # those of the run: there may be other runs beside it
     for begin in range(0, len(files), CHUNK_FILES):
         chunk = files[begin : begin + CHUNK_FILES]
-        for decoded in decode_in_order([root / file.path for file in chunk], geometry):
+        for decoded in decode_in_order([root / file.path for file in chunk], geometry, threads=threads):
             report(begin + decoded.index + 1, len(files), "reading")
             yield chunk[decoded.index], decoded
 

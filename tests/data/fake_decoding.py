@@ -14,7 +14,7 @@ SEEN: list[str] = []
 """Names of the files that were read."""
 
 
-def decode(paths: Sequence[Path], geometry: Geometry, seconds: float = 0.0) -> Iterator[Decoded]:
+def decode(paths: Sequence[Path], geometry: Geometry, *, threads: int, seconds: float = 0.0) -> Iterator[Decoded]:
     for index, path in enumerate(paths):
         time.sleep(seconds)
         SEEN.append(path.name)

@@ -143,6 +143,19 @@ def test_another_version_of_what_decodes_or_resizes_reads_again(
     assert SEEN == []
 
 
+def test_pictures_are_decoded_in_as_many_threads_as_the_run_has(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def decode_and_note(paths: Any, geometry: Geometry, *, threads: int) -> Iterator[Any]:
+        asked.append(threads)
+        return decode(paths, geometry, threads=threads)
+
+    monkeypatch.setattr(pixel_store, "decode_in_order", decode_and_note)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert values(bring(photos)) == ALL
+    assert asked == [3]
+
+
 def test_writing_into_the_pixels_does_not_reach_the_store(photos: Path) -> None:
     bring(photos).pixels.fill_(9)
     assert values(bring(photos)) == ALL
