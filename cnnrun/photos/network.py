@@ -25,6 +25,7 @@ from cnnrun.photos.classes import Classes
 from cnnrun.run import Run
 from cnnrun.tasks.classification import Classification
 from cnnrun.training.device import Compute, memory_permitting, place, resolve_precision
+from cnnrun.training.folding import fold
 from cnnrun.values import InputSpec
 
 BATCH_SIZES = {"cpu": 16}
@@ -157,12 +158,13 @@ def of_weights(
     module, spec, labels = pretrained_classifier(arch, weights, offline, report)
     compute = Compute(device, resolve_precision(precision, device, needs_fp32=False), channels_last=True, compile=False)
     geometry = Geometry((spec.size, spec.size), spec.resize, interpolation=spec.interpolation)
+    probe = torch.randn(2, 3, spec.size, spec.size, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        count = module(torch.zeros(1, 3, spec.size, spec.size)).shape[1]
+        count = module(probe).shape[1]
     classes = Classes(tuple(labels)) if labels is not None else Classes.numbered(count)
     return _network(
         f"{arch} with weights {weights}",
-        module,
+        fold(module, probe),
         geometry,
         normalized(spec),
         classes,

@@ -15,8 +15,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from cnnrun.models.layers import multiply_adds
+from cnnrun.training.folding import foldable
 from cnnrun.training.parts import Cut, Side
-from cnnrun.training.tracing import Call, Place, Trace, trace
+from cnnrun.training.tracing import Call, Place, Trace, called_once, trace
 
 MOST_TRIALS = 12
 """Points that are tried out, from the last backwards; one that all paths pass through is mostly right."""
@@ -126,7 +127,7 @@ def _points(watched: Trace, hot: float, num_samples: int) -> Iterator[tuple[Call
 
 
 def _ends(calls: Sequence[Call]) -> Iterator[tuple[Place, int, Call, Side]]:
-    for call in _called_once(calls):
+    for call in called_once(calls):
         if call.entry:
             yield call.entry, call.began, call, "input"
         if call.result:
@@ -153,13 +154,6 @@ def _rank(name: tuple[Call, Side]) -> tuple[bool, int]:
     return side == "input", call.name.count(".")
 
 
-def _called_once(calls: Sequence[Call]) -> list[Call]:
-    counts: dict[str, int] = {}
-    for call in calls:
-        counts[call.name] = counts.get(call.name, 0) + 1
-    return [call for call in calls if counts[call.name] == 1]
-
-
 def _why_not(calls: Sequence[Call], hot: float, why: str) -> str:
     share = _share(_work(calls), hot)
     if share >= LEAST_SHARE:
@@ -171,7 +165,7 @@ def _cut_at(call: Call, side: Side, watched: Trace, shape: tuple[int, ...]) -> C
     time = call.ended if side == "output" else call.began
     before = [
         other
-        for other in _called_once(watched.calls)
+        for other in called_once(watched.calls)
         if other.ended <= time and other is not call and other.result and other.result.shape[:1] == shape[:1]
     ]
     names = {other.name for other in before} | {call.name}
@@ -184,7 +178,7 @@ def _cut_at(call: Call, side: Side, watched: Trace, shape: tuple[int, ...]) -> C
         input_shape=shape[1:],
         skipped=tuple((other.name, other.result.shape[1:]) for other in outermost if other.result),
         unused=tuple(sorted(name for name in after if not _inside(name, after | {call.name}))),
-        foldable=tuple(_foldable(watched, time)),
+        foldable=tuple(foldable(watched, time)),
     )
 
 
@@ -195,18 +189,6 @@ def _inside(name: str, names: set[str]) -> bool:
         if name in names:
             return True
     return False
-
-
-def _foldable(watched: Trace, time: int) -> Iterator[tuple[str, str]]:
-    calls = [call for call in _called_once(watched.calls) if call.ended <= time]
-    makers = {
-        call.result: call
-        for call in calls
-        if call.result and isinstance(call.module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear)
-    }
-    for call in calls:
-        if isinstance(call.module, _BatchNorm) and call.entry in makers and watched.uses(call.entry) == 1:
-            yield makers[call.entry].name, call.name
 
 
 def _tried(cut: Cut, model: nn.Module, sample: Tensor) -> Cut | None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from cnnrun.training.device import Compute, memory_permitting
+from cnnrun.training.folding import folded
 from cnnrun.training.parts import Cut
 
 CHUNK_BYTES = 1 << 26
@@ -18,8 +18,6 @@ LARGEST_CHUNK = 256
 ALIGNED = 16
 """Samples that a smaller chunk is filled up to a multiple of: with fewer oneDNN takes other kernels, which round
 otherwise in fp32."""
-TOLERANCE = 1e-4
-"""How far batch normalisation folded into the convolutions may be from itself, of the largest activation."""
 
 
 class Prefix:
@@ -37,10 +35,11 @@ class Prefix:
             module.training = False
         probe = _probe(cut.input_shape, compute)
         self.chunk = self._chunk_size(probe)
-        folded = _folded(cut, self._head)
-        self.is_folded = folded is not None and _agree(folded, self._head, probe)
-        if folded is not None and self.is_folded:
-            self._head = folded
+        pairs = [(cut.name_in_head(layer), cut.name_in_head(norm)) for layer, norm in cut.foldable]
+        twin = folded(self._head, pairs, probe[:2])
+        self.is_folded = twin is not None
+        if twin is not None:
+            self._head = twin
         result = self(probe)
         self.shape = tuple(result.shape[1:])
         self.dtype = result.dtype
@@ -107,24 +106,3 @@ def _numel(output: Any) -> int:
 
 def _bytes(tensor: Tensor) -> memoryview:
     return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data
-
-
-def _folded(cut: Cut, head: nn.Module) -> nn.Module | None:
-    """A copy with batch normalisation folded into the layers before it; None where there is none to fold."""
-    if not cut.foldable:
-        return None
-    twin = copy.deepcopy(head)
-    for layer_name, norm_name in cut.foldable:
-        layer_name, norm_name = cut.name_in_head(layer_name), cut.name_in_head(norm_name)
-        layer: Any = twin.get_submodule(layer_name)
-        norm: Any = twin.get_submodule(norm_name)
-        fuse: Any = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
-        twin.set_submodule(layer_name, fuse(layer, norm))
-        twin.set_submodule(norm_name, nn.Identity())
-    return twin
-
-
-@torch.no_grad()
-def _agree(folded: nn.Module, head: nn.Module, probe: Tensor) -> bool:
-    ours, theirs = folded(probe[:2]), head(probe[:2])
-    return bool((ours - theirs).abs().max() <= TOLERANCE * theirs.abs().max())

@@ -1,6 +1,6 @@
 """One forward of a network, watched: which module is called when, and through which points all of its data pass."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +83,14 @@ def trace(model: nn.Module, inputs: Tensor) -> Trace:
         raise RuntimeError("its output has no gradient")
     down, up, users, nodes = _paths(output.grad_fn, origin)
     return Trace(calls, down, up, nodes, users)
+
+
+def called_once(calls: Sequence[Call]) -> list[Call]:
+    """Without the modules that are called several times."""
+    counts: dict[str, int] = {}
+    for call in calls:
+        counts[call.name] = counts.get(call.name, 0) + 1
+    return [call for call in calls if counts[call.name] == 1]
 
 
 @contextmanager
