@@ -1,4 +1,4 @@
-"""Batch normalisation with fixed statistics is a scale and a shift: folded into the layer before it, it costs nothing."""
+"""Batch normalisation with fixed statistics is a scale and a shift, which the layer before it can do, too."""
 
 import copy
 import math
@@ -52,7 +52,11 @@ def folded(network: nn.Module, pairs: Iterable[Pair], probe: Tensor) -> nn.Modul
 
 def fold(network: nn.Module, probe: Tensor) -> nn.Module:
     """A network in eval mode with all batch normalisation folded that can be; itself where none can."""
-    twin = folded(network, foldable(trace(network, probe)), probe)
+    try:
+        watched = trace(network, probe)
+    except RuntimeError:  # no gradient leads from its output to the samples
+        return network
+    twin = folded(network, foldable(watched), probe)
     return network if twin is None else twin
 
 

@@ -65,3 +65,12 @@ def test_what_others_use_too_is_not_folded():
 def test_a_network_without_batch_norm_is_left_alone():
     network = nn.Linear(5, 4).eval()
     assert fold(network, torch.randn(2, 5)) is network
+
+
+def test_a_network_that_lets_no_gradient_through_is_left_alone():
+    class Detached(nn.Linear):
+        def forward(self, x):
+            return super().forward(x).detach()
+
+    network = Detached(5, 4).eval()
+    assert fold(network, torch.randn(2, 5)) is network
