@@ -18,18 +18,9 @@ from cnnrun.errors import ConfigError
 from cnnrun.models import architectures, torchvision_networks
 from cnnrun.models.backbone import Backbone
 from cnnrun.models.layers import layer_table
+from tests.models.backbone_settings import PLAIN
 
 NAMES = torchvision.models.list_models(module=torchvision.models)
-SETTINGS: dict[str, Any] = {
-    "weights": "none",
-    "trainable": "none",
-    "scheme": "modules",
-    "bn": "train",
-    "unfreeze_after": 0,
-    "lr_decay": 1.0,
-    "head_hidden": [],
-    "head_dropout": 0.0,
-}
 SIZES = {"maxvit_t": 224, "inception_v3": 80, "vit_h_14": 56, "alexnet": 64}
 """Of the images where 32 pixels are too few, or no multiple of a patch."""
 FAMILIES = [
@@ -67,7 +58,7 @@ def side_of(name: str) -> int:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_network_of_torchvision_gets_a_new_head_and_its_top_layers_train(name: str) -> None:
     shape = (3, side_of(name), side_of(name))
-    model = Backbone(shape, 5, arch=name, **SETTINGS | {"trainable": "top:10"}).train()
+    model = Backbone(shape, 5, arch=name, **PLAIN | {"trainable": "top:10"}).train()
     rows = layer_table(model, shape)
     assert sum(row["parameters"] for row in rows) == sum(parameter.numel() for parameter in model.parameters())
     trained = {key: value for key, value in model.named_parameters() if value.requires_grad}
@@ -180,7 +171,7 @@ def test_a_network_of_fixed_size_says_which(arch: str, weights: str, size: tuple
 @pytest.mark.usefixtures("_quick_weights")
 def test_an_image_that_is_too_small_is_refused_with_the_smallest_size(arch: str, least: int) -> None:
     with pytest.raises(ConfigError) as error:
-        Backbone((3, least - 10, least - 10), 5, arch=arch, **SETTINGS)
+        Backbone((3, least - 10, least - 10), 5, arch=arch, **PLAIN)
     assert f"it needs images of at least {least}x{least}: dataset.image_size={least}" in str(error.value)
 
 
@@ -196,7 +187,7 @@ def test_published_weights_get_the_colours_that_they_were_trained_on(name: str) 
 @pytest.mark.usefixtures("_quick_weights")
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
 def test_auxiliary_heads_are_dropped_so_that_training_gives_one_tensor(name: str) -> None:
-    model = Backbone((3, 80, 80), 5, arch=name, **SETTINGS | {"trainable": "all"}).train()
+    model = Backbone((3, 80, 80), 5, arch=name, **PLAIN | {"trainable": "all"}).train()
     outputs = model(torch.randn(2, 3, 80, 80))
     assert outputs.shape == (2, 5)
     outputs.sum().backward()

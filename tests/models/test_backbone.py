@@ -26,18 +26,9 @@ from cnnrun.models.backbone import Backbone
 from cnnrun.models.pretrained import pretrained_classifier
 from cnnrun.models.published import published_file
 from cnnrun.values import InputSpec
+from tests.models.backbone_settings import PLAIN
 
-SETTINGS: dict[str, Any] = {
-    "arch": "shufflenet_v2_x0_5",
-    "weights": "none",
-    "trainable": "none",
-    "scheme": "modules",
-    "bn": "train",
-    "unfreeze_after": 0,
-    "lr_decay": 1.0,
-    "head_hidden": [],
-    "head_dropout": 0.0,
-}
+SETTINGS = PLAIN | {"arch": "shufflenet_v2_x0_5"}
 SHAPE = (3, 32, 32)
 SPEC = InputSpec(224, 256, "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 

@@ -108,7 +108,7 @@ def test_a_damaged_table_is_named(tmp_path):
         list(read_rows(tmp_path / "p.csv"))
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here, which stands for a full disk")
 def test_a_full_disk_is_told(tmp_path):
     (tmp_path / "p.csv").symlink_to("/dev/full")
     with pytest.raises(NotWritten, match=r"No space left on device; the rows before stand; free some space"):
