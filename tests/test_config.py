@@ -172,13 +172,14 @@ def test_a_quoted_text_is_read_by_hydra_as_it_was(text):
     assert overrides.unquote(overrides.quote(text)) == text
 
 
-def test_only_paths_are_quoted():
-    words = ["run=a,b", "dataset.root=x y", "labels=null", "seed=1,2", "model.trainable=head,block3", "dataset.csv='q'"]
+def test_only_paths_and_each_of_several_layer_ranges_are_quoted():
+    ranges = "model.trainable=0:40,[a,b[12]],x{1,2},'y,z',\"\""
+    words = ["run=a,b", "dataset.root=x y", "labels=null", "seed=1,2", ranges, "dataset.csv='q'"]
     assert overrides.prepare(words, {}) == (
         "run='a,b'",
         "dataset.root='x y'",
         "labels=null",
         "seed=1,2",
-        "model.trainable='head,block3'",
+        "model.trainable='0:40','[a,b[12]]','x{1,2}','y,z',\"\"",
         "dataset.csv='q'",
     )

@@ -77,7 +77,9 @@ def _unparsed(override: str) -> str:
 
 
 def _is_a_list(key: str, command: str, places: list[Path]) -> bool:
-    """Whether a setting's default is one, in any option of its group."""
+    """Whether a setting's default is one, in any option of its group, or may be one."""
+    if key == overrides.RANGES:
+        return True
     group, _, name = key.rpartition(".")
     files = [f"{group}/{option}" for option in options.options(group, places)] if group else [command]
     settings = (setting for file in files for setting in options.settings(file, places))

@@ -9,8 +9,10 @@ from cnnrun.errors import ConfigError, near_miss
 
 PATHS = (
     *("run", "runs", "resume", "root", "csv", "inputs", "labels", "truth", "judges"),
-    *("model.weights", "model.trainable"),
+    *("model.weights",),
 )
+RANGES = "model.trainable"
+"""Layer ranges, which hold colons, brackets and other signs of Hydra's grammar. A comma parts the jobs of a sweep."""
 PATH_ENDINGS = (".root", ".csv", ".manifest")
 RUN_FOLDER, SWEEP_FOLDER = "hydra.run.dir", "hydra.sweep.dir"
 OPTIONAL = "experiment"
@@ -47,17 +49,18 @@ def experiments(words: Iterable[str]) -> list[str]:
 def shown(override: str) -> str:
     """A word as it was typed, in quotes that a shell takes."""
     key, value = split(override)
-    typed = f"{key}={unquote(value) if is_path(key) else value}"
+    bare = unquote(value) if is_path(key) else ",".join(map(unquote, _parts(value))) if key == RANGES else value
+    typed = f"{key}={bare}"
     return shlex.quote(typed) if "'" in typed else f"'{typed}'"
 
 
 def is_path(key: str) -> bool:
-    """Whether the value of a key is a path (or a layer range), which never means a list or a sweep."""
+    """Whether the value of a key is a path which never means a list or a sweep."""
     return key in (*PATHS, RUN_FOLDER, SWEEP_FOLDER) or key.endswith(PATH_ENDINGS)
 
 
 def prepare(overrides: Iterable[str], groups: Mapping[str, list[str]], names: Collection[str] = ()) -> tuple[str, ...]:
-    """Check the form of each word, and quote paths, so that `Photos (1)/a,b.jpg` reaches Hydra whole.
+    """Check the form of each word, and quote paths, so that `Photos (1)/a,b.jpg` reaches Hydra whole, and layer ranges.
 
     Raises:
         ConfigError: as `split`; where a lone word is an option of one of the `groups`, or a path that one of the
@@ -74,9 +77,31 @@ def prepare(overrides: Iterable[str], groups: Mapping[str, list[str]], names: Co
         if is_path(key) and value.startswith("~/"):
             # A shell does this only at the start of a word.
             value = str(Path(value).expanduser())
-        literal = value == "null" or _is_quoted(value)
-        prepared.append(f"{key}={quote(value)}" if is_path(key) and not literal else override)
+        if is_path(key):
+            prepared.append(f"{key}={_literal(value)}")
+        elif key == RANGES:
+            prepared.append(f"{key}={','.join(map(_literal, _parts(value)))}")
+        else:
+            prepared.append(override)
     return tuple(prepared)
+
+
+def _literal(value: str) -> str:
+    return value if value == "null" or _is_quoted(value) else quote(value)
+
+
+def _parts(value: str) -> list[str]:
+    """What commas part that stand neither in quotes nor in brackets: `0:40,[a,b]` is `0:40` and `[a,b]`."""
+    parts, depth, quoted = [""], 0, ""
+    for sign in value:
+        if sign in "'\"" and quoted in ("", sign):
+            quoted = "" if quoted else sign
+        depth += not quoted and (sign in "([{") - (sign in ")]}")
+        if sign == "," and not depth and not quoted:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return [part.strip() for part in parts]
 
 
 def _meant(word: str, groups: Mapping[str, list[str]], names: Collection[str]) -> str | None:

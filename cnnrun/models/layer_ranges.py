@@ -17,6 +17,7 @@ with or without the leading `features.` of tables/layers.csv. In Keras's names `
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from torch import nn
 
@@ -189,7 +190,7 @@ class _Search:
 def _split(text: str) -> Iterator[str]:
     """The words between commas, those within brackets aside, without quotes around them."""
     text = text.strip()
-    if text.startswith("[") and text.endswith("]") and "]" not in text[:-1]:
+    if _is_in_brackets(text):
         text = text[1:-1]
     word, depth = "", 0
     for character in f"{text},":
@@ -201,3 +202,9 @@ def _split(text: str) -> Iterator[str]:
             word += character
     if word:
         yield word.rstrip(",").strip()
+
+
+def _is_in_brackets(text: str) -> bool:
+    """Whether the first character is a bracket that only the last one closes: so is `[a,b[12]]`, and not `[ab][12]`."""
+    depths = list(accumulate((character == "[") - (character == "]") for character in text))
+    return len(text) > 1 and text[-1] == "]" and depths[-1] == 0 and all(depths[:-1])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnrun import console
+from cnnrun.config.overrides import unquote
 from cnnrun.files import write_bytes
 from cnnrun.sweeps.jobs import Outcome
 from cnnrun.tables import SWEEP
@@ -55,7 +56,7 @@ def table_rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     best = chosen(outcomes)
     return [
         {
-            **row.settings,
+            **{key: unquote(value) for key, value in row.settings.items()},
             "status": row.status,
             "chosen": CHOSEN if row is best else "",
             "seconds": row.seconds,

@@ -95,6 +95,7 @@ CHAIN = ["conv", "bn", "act", *(f"stage.{n}.{part}" for n in (0, 1) for part in 
         ("conv,stage.1", [0, 6, 7, 8]),
         ("[conv, stage.1]", [0, 6, 7, 8]),
         ("['conv','stage.1']", [0, 6, 7, 8]),
+        ("[conv,stage[.][1]]", [0, 6, 7, 8]),
         (["conv", "6:9"], [0, 6, 7, 8]),
         ("conv,top:4", [0, 7, 8, 9, 10]),
         ("(conv|bn),stage.0.conv", [0, 1, 3]),

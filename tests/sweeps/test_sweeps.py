@@ -54,6 +54,19 @@ def test_every_combination_becomes_a_run(toy):
     assert sorted(path.name for path in the_sweep().iterdir() if path.is_file()) == ["sweep.csv"]
 
 
+def test_layer_ranges_are_swept_as_they_were_typed(toy, monkeypatch):
+    def part_of_it(input_shape: object, num_outputs: object, *, trainable: str) -> None: ...
+
+    monkeypatch.setattr(toy, "part_of_it", part_of_it, raising=False)
+    monkeypatch.setitem(toy.MODELS, "part_of_it", "toy_parts:part_of_it")
+    Path("conf/model").mkdir(parents=True)
+    Path("conf/model/part_of_it.yaml").write_text("name: part_of_it\ntrainable: none\n")
+    assert sweep("model=part_of_it", "model.trainable=none,top:40,[0:10,-80:-40],features.1[24]{1,2}") == 0
+    ranges = ["none", "top:40", "[0:10,-80:-40]", "features.1[24]{1,2}"]
+    assert [config["model"]["trainable"] for config, _ in toy.CALLS] == ranges
+    assert [row["model.trainable"] for row in rows_of(the_sweep())] == ranges
+
+
 def test_the_folder_tells_the_swept_keys_and_depends_on_the_rest(toy):
     assert sweep("model=mlp,cnn", "seed=1,2") == 0
     assert the_sweep().name.startswith("model-seed-")
