@@ -23,9 +23,11 @@ from cnnrun.tasks.task import Task
 from cnnrun.training import checkpoints, distributed
 from cnnrun.training.cut import find_cut
 from cnnrun.training.device import Compute, place, resolve_precision
-from cnnrun.training.fit import Fit, Plan, predict
+from cnnrun.training.fit import Fit
+from cnnrun.training.inference import predict
 from cnnrun.training.optimizers import parameter_groups
 from cnnrun.training.parted import Parted
+from cnnrun.training.plan import Plan
 from cnnrun.training.state import State
 from cnnrun.values import InputSpec, Shape
 

@@ -17,7 +17,9 @@ from cnnrun.data.splits import LabelledData
 from cnnrun.tasks.classification import Classification
 from cnnrun.training import checkpoints
 from cnnrun.training.device import Compute
-from cnnrun.training.fit import Fit, Plan, predict
+from cnnrun.training.fit import Fit
+from cnnrun.training.inference import predict
+from cnnrun.training.plan import Plan
 from cnnrun.training.records import Epoch
 from cnnrun.training.state import State
 

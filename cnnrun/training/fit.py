@@ -4,51 +4,27 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from enum import IntEnum
 
 import torch
 from torch import Tensor, nn
 
 from cnnrun.data.loaders import Batch, ResidentLoader
-from cnnrun.errors import ConfigError, Diverged
+from cnnrun.errors import Diverged
 from cnnrun.models.freezing import freezing_of
 from cnnrun.seeds import seed_of
 from cnnrun.tasks.task import CountsCorrect, Task
 from cnnrun.training import distributed
+from cnnrun.training.compiling import compiled
 from cnnrun.training.device import Compute, memory_permitting, seed_dropout
+from cnnrun.training.inference import predict
 from cnnrun.training.parted import Feed, Loader, Parted
+from cnnrun.training.plan import Plan
 from cnnrun.training.records import Epoch, Filled, Filling, Step, Stopped
 from cnnrun.training.state import State
+from cnnrun.training.wishes import Agreement, Wish
 
 SHOW_EVERY = 0.25
 """Seconds between two `Step` records."""
-
-
-class Wish(IntEnum):
-    """What a process wants after a step; of several processes all do what the most urgent one wants."""
-
-    GO_ON = 0
-    END_EPOCH = 1
-    """The time is used up."""
-    STOP = 2
-    """The training was asked to stop."""
-    GIVE_UP = 3
-    """The loss is no number."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """When training ends, and what is done to gradients."""
-
-    epochs: int
-    max_seconds: float | None
-    patience: int | None
-    min_delta: float
-    grad_clip: float | None
-    seed: int
-    keeps_last: bool = False
-    """Whether the best epoch is the last one: val was trained on, and cannot tell."""
 
 
 class Fit:
@@ -80,7 +56,7 @@ class Fit:
         self._val: Loader | Feed = parted.feed(val) if parted else val
         self._freezing = freezing_of(state.model)
         self._wrap()
-        self._wanted = Wish.GO_ON
+        self._agreement = Agreement(compute.device)
         self._trainable = [parameter for parameter in state.model.parameters() if parameter.requires_grad]
 
     def _wrap(self) -> None:
@@ -152,7 +128,7 @@ class Fit:
                 record = self._step_record()
                 wish = wish if math.isfinite(record.loss) else Wish.GIVE_UP
                 yield record
-            wish = self._agreed(wish)
+            wish = self._agreement.on(wish, progress.updates)
             if wish == Wish.GIVE_UP:
                 raise self._diverged("train/loss", self._mean(state.loss_sum))
             if wish == Wish.STOP:
@@ -166,16 +142,7 @@ class Fit:
     def _wish(self, should_stop: Callable[[], bool]) -> Wish:
         if should_stop():
             return Wish.STOP
-        return Wish.END_EPOCH if self._out_of_time() else Wish.GO_ON
-
-    def _agreed(self, wish: Wish) -> Wish:
-        """What to do after this step: with several processes the same in all of them, and now and then only."""
-        if distributed.world_size() > 1:
-            self._wanted = max(self._wanted, wish)
-            if self.state.progress.updates % distributed.AGREE_EVERY:
-                return Wish.GO_ON
-            wish, self._wanted = self._wanted, Wish.GO_ON
-        return Wish(distributed.most_urgent(wish, self.compute.device))
+        return Wish.END_EPOCH if self.plan.is_out_of_time(self.state.progress) else Wish.GO_ON
 
     def _update(self, batch: Batch) -> None:
         """One optimizer step."""
@@ -224,30 +191,20 @@ class Fit:
 
     def _end_epoch(self) -> Epoch:
         """Validate, judge, and make the state ready for the next epoch."""
-        state, progress = self.state, self.state.progress
+        progress = self.state.progress
         seen, train_seconds = self._seen, progress.epoch_seconds
-        train = {"loss": self._mean(state.loss_sum)}
-        if self._counting:
-            train["accuracy"] = self._mean(state.correct)
-        if not math.isfinite(train["loss"]):
-            raise self._diverged("train/loss", train["loss"])
+        train = self._train_metrics()
         began = time.perf_counter()
         val = self._validate()
         is_best = self._judge(val[self.task.monitor])
-        lr = state.optimizer.param_groups[0]["lr"]
         seconds = train_seconds + time.perf_counter() - began
-        progress.epoch += 1
-        progress.step = 0
-        progress.seconds += seconds
-        progress.epoch_seconds = 0.0
-        state.loss_sum.zero_()
-        state.correct.zero_()
+        self._begin_next(seconds)
         epoch = Epoch(
             number=progress.epoch,
             step=progress.updates,
             train=train,
             val=val,
-            lr=lr,
+            lr=self._lr,
             seconds=seconds,
             samples_per_second=seen / train_seconds,
             is_best=is_best,
@@ -255,6 +212,29 @@ class Fit:
         )
         progress.history.append(epoch.row())
         return epoch
+
+    def _train_metrics(self) -> dict[str, float]:
+        """Of the steps of the epoch, as they were taken."""
+        loss = self._mean(self.state.loss_sum)
+        accuracy = {"accuracy": self._mean(self.state.correct)} if self._counting else {}
+        if not math.isfinite(loss):
+            raise self._diverged("train/loss", loss)
+        return {"loss": loss} | accuracy
+
+    def _begin_next(self, seconds: float) -> None:
+        """Count the epoch, which took so long."""
+        progress = self.state.progress
+        progress.epoch += 1
+        progress.step = 0
+        progress.seconds += seconds
+        progress.epoch_seconds = 0.0
+        self.state.loss_sum.zero_()
+        self.state.correct.zero_()
+
+    @property
+    def _lr(self) -> float:
+        """Of the last step."""
+        return float(self.state.optimizer.param_groups[0]["lr"])
 
     def _validate(self) -> dict[str, float]:
         distributed.share_buffers(self.state.judged)
@@ -265,35 +245,15 @@ class Fit:
         return self.task.epoch_metrics(outputs, self.val.targets.cpu())
 
     def _judge(self, monitor: float) -> bool:
-        """Note how good the epoch was, for `best`, early stopping and the plateau schedule."""
-        progress = self.state.progress
-        sign = 1 if self.task.higher_is_better else -1
+        """Note how good the epoch was, also for the plateau schedule; whether it is the best so far."""
         self.state.schedule.observe(monitor, self.task.higher_is_better)
-        if progress.reference is None or sign * (monitor - progress.reference) > self.plan.min_delta:
-            progress.reference, progress.waited = monitor, 0
-        else:
-            progress.waited += 1
-        is_best = progress.best is None or sign * (monitor - progress.best) > 0
-        if not is_best and not self.plan.keeps_last:
-            return False
-        progress.best, progress.best_epoch = monitor, progress.epoch + 1
-        return True
+        return self.plan.judge(self.state.progress, monitor, self.task.higher_is_better)
 
     def reason_to_end(self) -> str | None:
         """Why training is over, None while it is not; all processes must call it."""
-        progress, plan = self.state.progress, self.plan
-        if progress.epoch >= plan.epochs:
-            return f"all {plan.epochs} epochs are done"
-        if plan.patience is not None and progress.waited >= plan.patience:
-            return f"no improvement for {progress.waited} epochs (patience={plan.patience})"
-        # The first epoch has a step at least, whatever filling took: without any there would be nothing to judge.
-        if progress.epoch and distributed.most_urgent(self._out_of_time(), self.compute.device):
-            return f"the time is used up (max_seconds={plan.max_seconds:g})"
-        return None
-
-    def _out_of_time(self) -> bool:
-        progress, limit = self.state.progress, self.plan.max_seconds
-        return limit is not None and progress.seconds + progress.epoch_seconds >= limit
+        progress = self.state.progress
+        out_of_time = distributed.most_urgent(self.plan.is_out_of_time(progress), self.compute.device)
+        return self.plan.reason_to_end(progress, bool(out_of_time))
 
     def _diverged(self, what: str, value: float) -> Diverged:
         progress = self.state.progress
@@ -303,47 +263,5 @@ class Fit:
         )
         return Diverged(
             f"{what} became {value} in epoch {progress.epoch + 1}, by step {progress.step} of {self.train.steps} "
-            f"(lr {self.state.optimizer.param_groups[0]['lr']:g}; {weights}); try a lower optimizer.lr, or grad_clip=1"
+            f"(lr {self._lr:g}; {weights}); try a lower optimizer.lr, or grad_clip=1"
         )
-
-
-def compiled(forward: nn.Module) -> Callable[[Tensor], Tensor]:
-    """The forward, compiled at its first call.
-
-    Raises:
-        ConfigError: then, if this machine cannot compile.
-    """
-    # The compiler gives up on a function that it has compiled often, in other jobs of this process too.
-    torch.compiler.reset()
-    # A graph for each size of batch, of which there are two: the order in which they come changes neither.
-    fast = torch.compile(forward, dynamic=False)
-
-    def call(inputs: Tensor) -> Tensor:
-        try:
-            return fast(inputs)
-        except RuntimeError as error:
-            if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-                raise
-            reason = str(error).strip().splitlines()[0]
-            raise ConfigError(f"compile=true does not work here ({reason}); use compile=false") from error
-
-    return call
-
-
-@torch.inference_mode()
-def predict(model: nn.Module, loader: Loader, compute: Compute) -> Tensor:
-    """The outputs of the model, in eval mode, for every sample of the loader's split, in the split's order.
-
-    Returns:
-        (N, K) float32 on the CPU; the same on every process.
-    """
-    model.eval()
-    outputs: Tensor | None = None
-    for batch in loader.batches():
-        with memory_permitting(compute.device), compute.autocast():
-            part = model(batch.inputs).float()
-        if outputs is None:
-            outputs = torch.zeros(loader.num_samples, part.shape[1], device=compute.device)
-        outputs[batch.indices] = part
-    assert outputs is not None, "a split is never empty"
-    return distributed.total(outputs).cpu()

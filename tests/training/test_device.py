@@ -25,8 +25,9 @@ from cnnrun.training.device import (
     resolve_precision,
     seed_dropout,
 )
-from cnnrun.training.fit import Fit, Plan
+from cnnrun.training.fit import Fit
 from cnnrun.training.optimizers import sgd
+from cnnrun.training.plan import Plan
 from cnnrun.training.records import Epoch
 from cnnrun.training.schedules import constant
 from cnnrun.training.state import State

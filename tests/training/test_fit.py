@@ -15,8 +15,10 @@ from cnnrun.data.loaders import ResidentLoader
 from cnnrun.errors import CnnrunError, ConfigError, DataError, Diverged
 from cnnrun.tasks.classification import Classification
 from cnnrun.training.device import Compute
-from cnnrun.training.fit import Fit, Plan, predict
+from cnnrun.training.fit import Fit
+from cnnrun.training.inference import predict
 from cnnrun.training.optimizers import adam, sgd
+from cnnrun.training.plan import Plan
 from cnnrun.training.records import Epoch, Stopped
 from cnnrun.training.schedules import Plateau, constant, cosine
 from cnnrun.training.state import State

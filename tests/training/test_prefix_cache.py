@@ -20,9 +20,11 @@ from cnnrun.tasks.classification import Classification
 from cnnrun.training import prefix_cache
 from cnnrun.training.cut import find_cut
 from cnnrun.training.device import Compute
-from cnnrun.training.fit import Fit, Plan, predict
+from cnnrun.training.fit import Fit
+from cnnrun.training.inference import predict
 from cnnrun.training.optimizers import sgd
 from cnnrun.training.parted import Parted
+from cnnrun.training.plan import Plan
 from cnnrun.training.prefix import Prefix
 from cnnrun.training.prefix_cache import Wanted, obtain
 from cnnrun.training.records import Epoch, Filled, Stopped
