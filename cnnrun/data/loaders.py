@@ -1,4 +1,4 @@
-"""Batches of a split that lies on the device: gathered, augmented and normalised there, with no wait at any step."""
+"""Batches of a split that is held in memory, augmented and normalised on the device, with no wait at any step."""
 
 import copy
 import math
@@ -31,7 +31,10 @@ class Batch:
 
 
 class ResidentLoader:
-    """A split, raw as it is stored, and its batches where it lies, in an order that (seed, epoch) alone decides.
+    """A split, raw as it is stored, and its batches on a device, in an order that (seed, epoch) alone decides.
+
+    Samples are gathered where the split lies; what does not fit on the device is copied there batch by batch, and all
+    that follows is the same. Processes need not agree on where theirs lie.
 
     Every sample comes once an epoch; the last batch may be smaller. In training a single sample that is left over joins
     the batch before it, because batch normalisation cannot train on one. A rank gets its contiguous share of each
@@ -41,6 +44,8 @@ class ResidentLoader:
     With sampler="balanced" an epoch draws every class equally often, so that some samples come several times and others
     not at all; augmentation then follows (seed, epoch, draw).
 
+    Args:
+        device: where the batches are; None for where the split lies.
     Raises:
         ConfigError: if a balanced sampler is asked for targets that are no classes.
     """
@@ -58,10 +63,11 @@ class ResidentLoader:
         channels_last: bool = False,
         rank: int = 0,
         world_size: int = 1,
+        device: torch.device | None = None,
     ) -> None:
-        self.device = split.inputs.device
+        self.device = split.inputs.device if device is None else device
         self.split = split
-        self.targets = split.targets
+        self.targets = split.targets.to(self.device)
         self.preprocessing = preprocessing
         self.batch_size = batch_size
         self.seed = seed
@@ -77,10 +83,9 @@ class ResidentLoader:
         self.world_size = world_size
 
     def of_other_inputs(self, inputs: Tensor, preparation: BatchPreparation) -> Self:
-        """The same samples in the same order, where these inputs (N, ...) of theirs lie; nothing is augmented."""
+        """The same samples in the same order, with these inputs (N, ...) of theirs; nothing is augmented."""
         twin = copy.copy(self)
-        twin.device, twin.targets = inputs.device, self.targets.to(inputs.device)
-        twin.split = replace(self.split, inputs=inputs, targets=twin.targets, rows=None)
+        twin.split = replace(self.split, inputs=inputs, rows=None)
         twin.preprocessing = preparation
         twin.augment, twin.channels_last = None, False
         return twin
@@ -103,7 +108,8 @@ class ResidentLoader:
 
     def batches(self, epoch: int = 0, first_step: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, or what is left of them from `first_step` on."""
-        order = self._order(epoch).to(self.device)
+        order = self._order(epoch)
+        rows, order = order.to(self.split.inputs.device), order.to(self.device)
         draws = None
         if self.augment is not None:
             draws = self.augment.draws(self.num_samples, self.seed, epoch).to(self.device)
@@ -112,7 +118,8 @@ class ResidentLoader:
             total = self.samples_until(step + 1) - begin
             share = slice(begin + self._share(total, self.rank), begin + self._share(total, self.rank + 1))
             mix_seed = 0 if draws is None else seed_of("mix", self.seed, epoch, step, self.rank)
-            yield self._batch(order, share, total, draws, mix_seed)
+            inputs = self._inputs(rows[share] if self.shuffle else share)
+            yield self._batch(inputs, order, share, total, draws, mix_seed)
 
     def _share(self, total: int, rank: int) -> int:
         """Where the share of a rank begins. Earlier ranks have the larger ones: the first is never without samples."""
@@ -131,10 +138,22 @@ class ResidentLoader:
             return torch.randperm(self.num_samples, generator=generator_of("order", self.seed, epoch))
         return torch.arange(self.num_samples)
 
-    def _batch(self, order: Tensor, share: slice, total: int, draws: Tensor | None, mix_seed: int) -> Batch:
+    def _inputs(self, which: Tensor | slice) -> Tensor:
+        """The raw inputs of these samples on the device."""
+        inputs = self.split.take(which)
+        if inputs.device.type == self.device.type:
+            return inputs
+        if self.device.type != "cuda":
+            return inputs.to(self.device)
+        # From pinned memory it is copied behind the steps that the device still has to do; torch keeps it until then.
+        # Windows of a series overlap, which cannot be pinned.
+        return inputs.contiguous().pin_memory().to(self.device, non_blocking=True)
+
+    def _batch(
+        self, inputs: Tensor, order: Tensor, share: slice, total: int, draws: Tensor | None, mix_seed: int
+    ) -> Batch:
         indices = order[share]
-        which = indices if self.shuffle else share
-        inputs, targets = self.split.take(which), self.targets[which]
+        targets = self.targets[indices if self.shuffle else share]
         if self.augment is not None and draws is not None:
             draws = draws.index_select(0, indices) if self._classes is None else draws[share]
             inputs = self.augment.transform(inputs, draws)

@@ -167,6 +167,114 @@ def test_other_inputs_of_the_samples_come_in_the_same_order_as_they_are() -> Non
     assert own.augment is not None
 
 
+CUDA = torch.device("cuda", 0)
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch) -> list[tuple[torch.Tensor, bool]]:
+    """A device that is none: what is copied there stays where it is. Each copy, and whether it is waited for."""
+    copies: list[tuple[torch.Tensor, bool]] = []
+    plain = torch.Tensor.to
+
+    def to(tensor: torch.Tensor, *args: Any, non_blocking: bool = False, **kwargs: Any) -> torch.Tensor:
+        if CUDA not in args:
+            return plain(tensor, *args, non_blocking=non_blocking, **kwargs)
+        copies.append((tensor, not non_blocking))
+        return tensor
+
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    return copies
+
+
+@pytest.fixture
+def pinned(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
+    """What was pinned, by a stand-in that refuses what torch refuses."""
+    found: list[torch.Tensor] = []
+
+    def pin_memory(tensor: torch.Tensor) -> torch.Tensor:
+        assert tensor.is_contiguous()
+        found.append(tensor.clone())
+        return found[-1]
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin_memory)
+    return found
+
+
+def in_rows(split: Split) -> Split:
+    """The same samples, scattered over more rows."""
+    rows = torch.randperm(3 * len(split), generator=torch.Generator().manual_seed(1))[: len(split)]
+    inputs = torch.zeros(3 * len(split), *split.inputs.shape[1:], dtype=split.inputs.dtype)
+    inputs[rows] = split.inputs
+    return replace(split, inputs=inputs, rows=rows)
+
+
+ON_HOST: dict[str, dict[str, Any]] = {
+    "in order": {"shuffle": False},
+    "shuffled": {},
+    "augmented": {"knobs": PER_SAMPLE},
+    "augmented in order": {"knobs": PER_SAMPLE, "shuffle": False},
+    "mixed": {"knobs": PER_SAMPLE | {"mixup": 0.4, "cutmix": 1.0}},
+    "balanced": {"knobs": PER_SAMPLE, "sampler": "balanced"},
+    "a rank of two": {"knobs": PER_SAMPLE, "world_size": 2, "rank": 1},
+    "channels last": {"knobs": PER_SAMPLE, "channels_last": True},
+}
+
+
+@pytest.mark.parametrize("place", [lambda split: split, in_rows], ids=["as they are", "in rows"])
+@pytest.mark.parametrize("settings", ON_HOST.values(), ids=ON_HOST)
+def test_a_split_that_stays_on_the_host_gives_the_same_batches(settings, place, cuda, pinned):
+    expected = list(loader(split_of(), **settings).batches(3, 1))
+    assert pinned == []
+    cuda.clear()
+    ours = loader(place(split_of()), device=CUDA, **settings)
+    assert_equal(list(ours.batches(3, 1)), expected)
+    assert len(pinned) == len(expected)
+    without_waiting = [tensor for tensor, waits in cuda if not waits]
+    assert [tensor is known for tensor, known in zip(without_waiting, pinned, strict=True)] == [True] * len(pinned)
+    assert sum(tensor.nbytes for tensor, waits in cuda if waits) < 53 * 8 * 20  # order, draws, targets
+
+
+def test_windows_that_overlap_are_laid_out_before_they_are_pinned(cuda, pinned):
+    windows = torch.arange(2.0 * 70).view(2, 70).unfold(1, 18, 1).movedim(1, 0)
+    split = replace(split_of(shape=(2, 18)), inputs=windows)
+    expected = list(loader(split, shuffle=False).batches())
+    assert_equal(list(loader(split, shuffle=False, device=CUDA).batches()), expected)
+    assert len(pinned) == 6
+
+
+def test_other_inputs_on_the_host_come_to_the_device_of_the_samples(cuda, pinned):
+    own = loader(split_of(), device=CUDA)
+    numbers = torch.arange(53.0)[:, None]
+    got = list(own.of_other_inputs(numbers, AsTheyAre()).batches(2))
+    assert len(pinned) == len(got) == 6
+    assert all(torch.equal(batch.inputs[:, 0], batch.indices.float()) for batch in got)
+
+
+class AsTheyAre:
+    def apply(self, inputs: torch.Tensor) -> torch.Tensor:
+        return inputs
+
+    def to_dict(self) -> dict[str, Any]:
+        return {}
+
+
+def test_without_cuda_a_batch_is_copied_as_it_is(pinned):
+    batches = list(loader(split_of(), PER_SAMPLE, device=torch.device("meta")).batches())
+    assert [batch.inputs.shape[0] for batch in batches] == [10] * 5 + [3]
+    for batch in batches:
+        assert {value.device.type for value in (batch.inputs, batch.targets, batch.indices)} == {"meta"}
+    assert pinned == []
+
+
+def test_on_the_cpu_nothing_is_copied(pinned):
+    split = split_of()
+    own = loader(split, shuffle=False, device=torch.device("cpu"))
+    assert own.targets is split.targets
+    assert own._inputs(slice(10, 20)).data_ptr() == split.inputs[10].data_ptr()
+    assert len(list(own.batches())) == 6
+    assert pinned == []
+
+
 def test_a_split_of_chosen_rows_comes_to_the_device_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(splits, "GATHERED_BYTES", 500)  # two samples and a half
     rows = torch.randperm(53, generator=torch.Generator().manual_seed(1))[:7]
