@@ -34,15 +34,17 @@ def load_data(config: dict[str, Any], invocation: Invocation, report: Report) ->
 
 
 def stored_config(run: Run, trusted: bool, asked: dict[str, Any]) -> dict[str, Any]:
-    """The config of a run, checked, with what is done otherwise now.
+    """The config of a run, checked, with what is done otherwise now; says what an older version did not store.
 
     Args:
         trusted: whether it may name code that did not come with cnnrun. asked: other values; None is as the run has it.
     Raises:
         ConfigError: if its settings are wrong, or cannot be trusted.
     """
-    config = run.config
-    configs.check("train", config, trusted=trusted)
+    config, older = configs.config_of(run)
+    configs.check_stored(run, "train", config, trusted=trusted)
+    if older:
+        console.note(older)
     return config | {name: value for name, value in asked.items() if value is not None}
 
 

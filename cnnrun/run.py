@@ -95,6 +95,10 @@ class Run:
     # --- what it holds
 
     @property
+    def config_file(self) -> Path:
+        return self._file(CONFIG)
+
+    @property
     def config(self) -> dict[str, Any]:
         """The resolved config, plain values."""
         try:

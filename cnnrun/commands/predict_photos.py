@@ -59,7 +59,7 @@ def predict_photos(
         run = Run.create(invocation.output_dir, config, command="predict", of=of, **facts)
     else:
         console.tell_all(going_on.go_on(run, facts), [])
-    remarks = [*inputs.remarks, *known.remarks, *_remarks(network, settings)]
+    remarks = [*invocation.remarks, *inputs.remarks, *known.remarks, *_remarks(network, settings)]
     seen = [] if stored is None else truth.seen_in_training(inputs, known, stored["dataset"], settings.run)
     console.tell_all(seen, remarks)
     advice = f"; go on with: cnnrun predict {shlex.quote(f'resume={run.path}')}"

@@ -5,6 +5,7 @@
     compose      Hydra: one config, or those of a sweep, as plain values
     complaints   what Hydra found wrong, in one sentence
     schema       check plain values against the signatures they go to; build what they name
+    stored       the settings of a run, which an older version may have stored
     callables    the callable that a name stands for
     foreign      a class of the user's own, and where it fails
     reasons      what pydantic found wrong, in one clause
@@ -16,5 +17,6 @@ from cnnrun.config.callables import find
 from cnnrun.config.foreign import blamed
 from cnnrun.config.invocation import Invocation, Request
 from cnnrun.config.schema import bind, build, check
+from cnnrun.config.stored import check_stored, config_of
 
-__all__ = ["Invocation", "Request", "bind", "blamed", "build", "check", "find"]
+__all__ = ["Invocation", "Request", "bind", "blamed", "build", "check", "check_stored", "config_of", "find"]

@@ -19,7 +19,8 @@ from cnnrun.config import folders, options, overrides
 from cnnrun.config.callables import load
 from cnnrun.config.complaints import in_our_words
 from cnnrun.config.invocation import Invocation, Request
-from cnnrun.config.schema import MISSING, check
+from cnnrun.config.schema import MISSING
+from cnnrun.config.stored import check_stored, config_of
 from cnnrun.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -135,10 +136,11 @@ def resumed(request: Request) -> Job:
     if several:
         raise ConfigError(f"{overrides.shown(str(several[0]))} gives several values: a run that goes on takes one")
     changes = {override.key_or_group: override.value() for override in parsed}
-    config = _changed(run.config | {"trust_code": False}, changes)
-    check(request.command, config, trusted=config["trust_code"] is True)
+    stored, older = config_of(run)
+    config = _changed(stored | {"trust_code": False}, changes)
+    check_stored(run, request.command, config, trusted=config["trust_code"] is True)
     choices = run.record.get("choices", {})
-    return Job(config, Invocation(folder, choices, list(request.overrides)))
+    return Job(config, Invocation(folder, choices, list(request.overrides), [older] if older else []))
 
 
 def _to_go_on_with(command: str, folder: Path) -> "Run":

@@ -1,6 +1,6 @@
 """What was asked for on the command line, and what a command is told beside its config."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -25,3 +25,5 @@ class Invocation:
     choices: dict[str, str]
     """The option of each group, such as model: cnn_wide."""
     overrides: list[str]
+    remarks: list[str] = field(default_factory=list)
+    """What is to be known of the config, a sentence each."""

@@ -16,6 +16,9 @@ from cnnrun.errors import ConfigError, near_miss
 MISSING = "???"
 """How OmegaConf writes a value that must be given."""
 
+UNKNOWN = "unknown setting"
+"""How `check` begins what it says of a setting that nobody has."""
+
 COMMAND_GROUPS = {"train": tuple(GROUPS), "eval": (), "predict": ("model",)}
 OPTIONAL_GROUPS = {"predict": ("model",)}
 
@@ -149,8 +152,8 @@ def signature_of_fields(settings: type) -> Signature:
 
 def _group_problems(group: str, node: Any, trusted: bool) -> Iterator[str]:
     if not isinstance(node, dict) or not isinstance(node.get("name"), str):
-        shown = f"{group}={_shown(node)}" if not isinstance(node, dict) else f"{group} has no name"
-        yield f"{shown}: {group} must hold 'name' and the settings of what it names"
+        what = f"{group}={shown(node)}" if not isinstance(node, dict) else f"{group} has no name"
+        yield f"{what}: {group} must hold 'name' and the settings of what it names"
         return
     name = node["name"]
     if is_foreign(name) and not trusted:
@@ -186,7 +189,7 @@ def _unknown(prefix: str, key: str, signature: Signature, groups: tuple[str, ...
         )
     known = [*groups, *signature.knobs]
     close = near_miss(key, known, prefix)
-    return f"unknown setting '{prefix}{key}'" + (close or f": {signature.owner} has {', '.join(known) or 'none'}")
+    return f"{UNKNOWN} '{prefix}{key}'" + (close or f": {signature.owner} has {', '.join(known) or 'none'}")
 
 
 def _value_problems(where: str, annotation: Any, value: Any, owner: str) -> Iterator[str]:
@@ -201,17 +204,17 @@ def _value_problems(where: str, annotation: Any, value: Any, owner: str) -> Iter
         place = where + "".join(f"[{number}]" for number in index)
         for number in index:
             value = value[number]
-        yield f"{place}={_shown(value)}: {why}"
+        yield f"{place}={shown(value)}: {why}"
     except PydanticSchemaGenerationError:
         yield f"{where}: {owner} declares it as {annotation}; a setting is int, float, str, list[int], ..."
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value as one would write it on the command line."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, list):
-        return "[" + ",".join(map(_shown, value)) + "]"
+        return "[" + ",".join(map(shown, value)) + "]"
     if isinstance(value, dict):
-        return "{" + ",".join(f"{key}:{_shown(item)}" for key, item in value.items()) + "}"
+        return "{" + ",".join(f"{key}:{shown(item)}" for key, item in value.items()) + "}"
     return str(value)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from cnnrun.config import overrides
+from cnnrun.config import config_of, overrides
 from cnnrun.errors import CnnrunError, ConfigError
 from cnnrun.run import RECORD, Run
 
@@ -29,7 +29,7 @@ class Asked:
     def of(cls, run: Run) -> Self:
         """What a run was asked for."""
         words = dict(map(overrides.split, run.record.get("overrides", [])))
-        return cls(words, run.record.get("choices", {}), run.config)
+        return cls(words, run.record.get("choices", {}), config_of(run)[0])
 
     def value(self, key: str) -> Any:
         """The option of a group, or the value of a dotted key; None where it has none."""
@@ -74,8 +74,7 @@ def is_finished(folder: Path, config: dict[str, Any]) -> bool | None:
     if not (folder / RECORD).is_file():
         return None
     run = Run.open(folder)
-    stored = run.config
-    for name, (there, asked) in _differences(stored, config).items():
+    for name, (there, asked) in _differences(config_of(run)[0], config).items():
         raise _other_settings(folder, name, there, asked)
     return run.status == "finished"
 

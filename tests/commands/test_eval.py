@@ -1,8 +1,10 @@
 """What `eval` refuses, records and draws, on a few digits. `pytest tests/commands/test_eval.py`"""
 
 import shutil
+from pathlib import Path
 
 import pytest
+import yaml
 
 from cnnrun.cli import main
 from cnnrun.run import Run
@@ -56,3 +58,14 @@ def test_an_evaluation_leaves_the_files_that_the_readme_lists(here):
     tables = {f"tables/{name}.csv" for name in names}
     drawn = ("architecture", "confusion", "per_class", "calibration", "mistakes")
     assert there == {"config.yaml", "run.json", "results.csv"} | tables | {f"figures/{name}.png" for name in drawn}
+
+
+def test_a_run_that_is_older_than_a_setting_is_judged_as_it_was(trained, here, capsys):
+    config = yaml.safe_load(Path("run/config.yaml").read_text())
+    del config["sampler"], config["cache"], config["dataset"]["val_fraction"]
+    Path("run/config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    assert main(["eval", "run=run", "figures=false", "hydra.run.dir=out"]) == 0
+    said = "run is older than these settings; taken as by default: sampler=uniform, cache.prefix=auto, cache.views=0"
+    assert f"note: {said}, dataset.val_fraction=0.1\n" in capsys.readouterr().err
+    before = [row for row in Run.open("run").results() if row["split"] == "test"]
+    assert Run.open("out").results() == before

@@ -92,7 +92,11 @@ def train(config, invocation):
             os.kill(os.getpid(), signal.SIGTERM)
     run = Run.open(Path(config["resume"])) if config["resume"] else Run.create(invocation.output_dir, config)
     run.update(
-        overrides=invocation.overrides, choices=invocation.choices, monitor="val/accuracy", higher_is_better=True
+        command="train",
+        overrides=invocation.overrides,
+        choices=invocation.choices,
+        monitor="val/accuracy",
+        higher_is_better=True,
     )
     try:
         if end == "bug":
