@@ -20,7 +20,7 @@ from cnnrun.models.layer_summary import layer_summary
 from cnnrun.models.layers import feature_map_size, has_trainable_depthwise, layer_table, require_outputs, with_modes_of
 from cnnrun.run import Run
 from cnnrun.tasks.task import Task
-from cnnrun.training import checkpoints, distributed
+from cnnrun.training import checkpoints, distributed, residence
 from cnnrun.training.cut import find_cut
 from cnnrun.training.device import Compute, place, resolve_precision
 from cnnrun.training.fit import Fit
@@ -61,8 +61,8 @@ class Experiment:
     """The model without its frozen first layers, and what is kept of those."""
     whole: str = ""
     """Why it is not parted, where something is frozen; a sentence."""
-    _on_device: dict[str, Split] = field(default_factory=dict)
-    """Splits by name, as far as they were asked for: once there, all loaders share them."""
+    _settled: dict[str, Split] = field(default_factory=dict)
+    """Splits by name, as far as they were asked for, on the device if they fit there: all loaders share them."""
 
     @property
     def parameters(self) -> int:
@@ -73,7 +73,8 @@ class Experiment:
         """What is to be known of the data and of the model before training starts, a sentence each."""
         freezing = freezing_of(self.model)
         summary = [f"the model {freezing.summary(self.model)}"] if freezing is not None else []
-        return [*self.data.remarks, *getattr(self.model, "remarks", []), *summary, *filter(None, [self.whole])]
+        left = residence.remarks(self._settled.values(), self.compute.device)
+        return [*self.data.remarks, *left, *getattr(self.model, "remarks", []), *summary, *filter(None, [self.whole])]
 
     def layer_summary(self) -> list[dict[str, Any]]:
         """What of the layers trains, in a few lines; none for a model of which all does."""
@@ -96,12 +97,13 @@ class Experiment:
         return self.loader(split, batch_size=batch_size or self._evaluation_batch_size())
 
     def loader(self, split: Split, **settings: Any) -> ResidentLoader:
-        """The batches of a split on the device; the settings are those of ResidentLoader."""
-        if split.name not in self._on_device:
-            self._on_device[split.name] = split.to(self.compute.device)
+        """The batches of a split on the device, where the split itself fits or not; settings are ResidentLoader's."""
+        if split.name not in self._settled:
+            self._settled[split.name] = residence.settled(split, self.compute.device)
         return ResidentLoader(
-            self._on_device[split.name],
+            self._settled[split.name],
             self.data.preprocessing,
+            device=self.compute.device,
             channels_last=self.compute.channels_last,
             rank=distributed.rank(),
             world_size=distributed.world_size(),

@@ -113,6 +113,8 @@ class Parted:
         precision = {"bfloat16": "bf16", "float16": "fp16"}.get(str(self.prefix.dtype).removeprefix("torch."), "fp32")
         once = [f"{found.shape[1]:,} of {name}{_in_views(len(found))}" for name, found in kept.items()]
         parts = [f"once for each sample: {', '.join(once)} ({nbytes / 1e6:,.0f} MB, {precision})"] if kept else []
+        if left := [name for name, found in kept.items() if found.device.type != self.compute.device.type]:
+            parts.append(f"those of {' and '.join(left)} are copied to {self.compute.device} batch by batch")
         for loader in loaders:
             if loader.split.name not in kept:
                 parts.append(f"at each step for {loader.split.name}: {self._why_not(loader)}")
@@ -147,6 +149,7 @@ class Parted:
             seed=loader.seed,
             augment=loader.augment,
             channels_last=loader.channels_last,
+            device=loader.device,
         )
         for view in range(self.num_views(loader)):
             for batch in in_order.batches(view):
@@ -213,11 +216,8 @@ class Feed:
             for batch in self._loader.batches(epoch, first_step):
                 yield replace(batch, inputs=self._parted.prefix(batch.inputs))
             return
-        device = self._parted.compute.device
         stored = AsStored(channels_last=self._parted.prefix.channels_last)
-        view = self._loader.of_other_inputs(self._kept[epoch % len(self._kept)], stored)
-        for batch in view.batches(epoch, first_step):
-            yield Batch(batch.inputs.to(device), batch.targets.to(device), batch.indices.to(device), batch.total)
+        yield from self._loader.of_other_inputs(self._kept[epoch % len(self._kept)], stored).batches(epoch, first_step)
 
 
 class AsStored:

@@ -20,11 +20,12 @@ from torch import Tensor
 
 from cnnrun import caches
 from cnnrun.files import remove_leftovers
+from cnnrun.training.residence import room
 
 KIND = "prefix"
 FILE = "activations"
 IN_MEMORY = 2 * 10**9
-"""Bytes that are held in memory, if that is no more than a quarter of what is free; more is mapped from the file."""
+"""Bytes that are held in the memory of the machine at most; more is mapped from the file."""
 CHECKSUM = 4
 """Bytes of the CRC-32 at the end of a file. It is compared for as many as are held in memory: 1.3 GB/s."""
 BLOCK = 1 << 22
@@ -107,9 +108,7 @@ def _on(device: torch.device, activations: Tensor) -> Tensor:
 
 def _free(device: torch.device) -> int:
     """Bytes that activations may take."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0] // 2
-    return min(IN_MEMORY, caches.free_memory() // 4)
+    return room(device) if device.type == "cuda" else min(IN_MEMORY, room(device))
 
 
 def _has_room(file: Path, wanted: Wanted) -> bool:

@@ -265,6 +265,26 @@ def test_a_training_that_goes_on_with_what_is_kept_ends_with_the_same_bytes(blob
     assert_same_weights(whole, second)
 
 
+def test_activations_that_do_not_fit_on_the_device_are_copied_there_batch_by_batch(blob_data):
+    meta = torch.device("meta")
+    train, val = (
+        ResidentLoader(getattr(blob_data, name), blob_data.preprocessing, batch_size=16, device=meta)
+        for name in ("train", "val")
+    )
+    parted = parted_for(Net(), blob_data)
+    shape = parted.prefix.shape
+    parted.compute = replace(FP32, device=meta)
+    parted._kept = {
+        parted.wanted(train).key: torch.zeros(1, 52, *shape),
+        parted.wanted(val).key: torch.zeros(1, 21, *shape, device="meta"),
+    }
+    batches = list(parted.feed(train).batches())
+    assert [batch.inputs.shape for batch in batches] == [(size, *shape) for size in (16, 16, 16, 4)]
+    for batch in batches:
+        assert {tensor.device for tensor in (batch.inputs, batch.targets, batch.indices)} == {meta}
+    assert parted.filled([train, val], 0.0).sentence.endswith("; those of train are copied to meta batch by batch")
+
+
 def test_what_is_kept_depends_on_all_that_it_is_made_of(blob_data):
     def key(model=None, data=blob_data, split="train", compute=FP32, augmented=None, seed=0, views=2):
         model = model or Net()
