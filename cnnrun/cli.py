@@ -192,10 +192,13 @@ def _show_config(request: "Request", flags: argparse.Namespace) -> None:
 def _run_one(request: "Request") -> None:
     from cnnrun.config import check, overrides
     from cnnrun.config.callables import load
+    from cnnrun.run import Run
 
     job = _compose(request)
     overrides.refuse_folder_of_a_sweep(request.overrides)
     check(request.command, job.config)
+    if job.config.get("resume") is None:
+        Run.require_new(job.invocation.output_dir)
     load(request.function)(job.config, job.invocation)
 
 

@@ -1,8 +1,10 @@
 """A run directory: create, lock, open, read, write; the only place that spells the file names inside one."""
 
 import csv
+import errno
 import io
 import json
+import os
 import shlex
 import shutil
 import time
@@ -67,6 +69,21 @@ class Run:
         run.write_config(config)
         run.update(status="running", started=time.strftime("%Y-%m-%dT%H:%M:%S%z"), **record)
         return run
+
+    @classmethod
+    def require_new(cls, path: Path) -> None:
+        """What `create` would refuse, before the work is done that is to be written there.
+
+        Raises:
+            ConfigError: as `create`. CnnrunError: if nothing can be made there.
+        """
+        run = cls(path)
+        run._refuse_another_run()
+        if path.is_dir():
+            run._refuse_others_files()
+        nearest = next(place for place in (path, *path.parents) if place.exists())
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise CnnrunError(f"could not write into {nearest}: {os.strerror(errno.EACCES)}")
 
     @classmethod
     def open(cls, path: Path | str, *, writes: bool = True) -> Self:
@@ -322,12 +339,13 @@ class Run:
     def _refuse_another_run(self) -> None:
         if self._file(RECORD).exists():
             self.close()
+            what, can_go_on = "a run", True
             if self.judged is not None:
-                raise ConfigError(f"{self.path} already holds an evaluation; name another folder")
-            raise ConfigError(
-                f"{self.path} already holds a run; name another folder, "
-                f"or go on with it: {shlex.quote(f'resume={self.path}')}"
-            )
+                is_prediction = self.record.get("command") == "predict"
+                what = "a prediction" if is_prediction else "an evaluation"
+                can_go_on = is_prediction and self.status != "finished"
+            advice = f", or go on with it: {shlex.quote(f'resume={self.path}')}" if can_go_on else ""
+            raise ConfigError(f"{self.path} already holds {what}; name another folder{advice}")
 
     def _remove(self, path: Path) -> None:
         try:

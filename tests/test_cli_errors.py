@@ -1,5 +1,6 @@
 """Every wrong input gets one sentence and exit 2, before anything is written. `pytest tests/test_cli_errors.py`"""
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -340,6 +341,26 @@ def test_a_folder_that_holds_a_run_is_not_written_again(toy, capsys):
     assert capsys.readouterr().err == (
         "cnnrun train: error: q r already holds a run; name another folder, or go on with it: 'resume=q r'\n"
     )
+
+
+@pytest.mark.parametrize("command", ["train", "eval run=run", "predict run=run inputs=run"])
+def test_a_folder_that_is_taken_is_refused_before_any_work(toy, capsys, command):
+    Path("notes").mkdir()
+    Path("notes/a.txt").touch()
+    assert cli.main(["train", "hydra.run.dir=run"]) == 0
+    del toy.CALLS[:]
+    for folder, said in {"run": "run already holds a run", "notes": "notes holds other files (a.txt)"}.items():
+        assert cli.main([*command.split(), f"hydra.run.dir={folder}"]) == 2
+        assert f"error: {said}; name " in capsys.readouterr().err
+    assert toy.CALLS == []
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_any_work(toy, capsys, monkeypatch):
+    Path("closed").mkdir()
+    monkeypatch.setattr(os, "access", lambda place, _: place != Path("closed"))  # root may write everywhere
+    assert cli.main(["train", "hydra.run.dir=closed/a/b"]) == 1
+    assert capsys.readouterr().err == "cnnrun train: error: could not write into closed: Permission denied\n"
+    assert toy.CALLS == []
 
 
 def test_a_missing_run_names_runs_nearby(toy, capsys):

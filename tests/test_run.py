@@ -47,6 +47,16 @@ def test_nobody_is_told_to_resume_an_evaluation(tmp_path):
         Run.create(tmp_path / "again", CONFIG, of="run")
 
 
+def test_a_prediction_that_did_not_finish_can_be_gone_on_with(tmp_path):
+    run = Run.create(tmp_path / "out", CONFIG, of="run", command="predict")
+    with pytest.raises(ConfigError, match=r"already holds a prediction; name .* or go on with it: resume=.*out$"):
+        Run.require_new(run.path)
+    run.update(status="finished")
+    with pytest.raises(ConfigError, match=r"already holds a prediction; name another folder$"):
+        Run.require_new(run.path)
+    run.close()
+
+
 def test_an_evaluation_is_cleared_only_if_it_did_not_finish_and_nobody_is_writing_it(tmp_path):
     run = Run.create(tmp_path / "again", CONFIG, of="run")
     run.write_rows(RESULTS, [])
