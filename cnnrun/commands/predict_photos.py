@@ -11,6 +11,7 @@ from cnnrun import config as configs
 from cnnrun import console
 from cnnrun.config import Invocation
 from cnnrun.data.image_walk import counted
+from cnnrun.errors import DataError
 from cnnrun.photos import going_on, pictures, predicting, rows, scores, summary, truth
 from cnnrun.photos import inputs as found
 from cnnrun.photos import network as networks
@@ -45,7 +46,8 @@ def predict_photos(
             weights of config["model"] predict.
     Raises:
         ConfigError: if the network cannot be had, or the prediction to go on with is finished.
-        DataError: if the inputs, names or truth are not what they should be.
+        DataError: if the inputs, names or truth are not what they should be; once all is written, if no input can
+            be read.
     """
     settings = configs.bind(PredictSettings, config)
     run = None if settings.resume is None else going_on.unfinished(settings.resume)
@@ -75,6 +77,12 @@ def predict_photos(
                 status="finished", **summary.counts(table), notes=[*seen, *doubts, *summary.broken(table), *remarks]
             )
     _show(run, table, results)
+    if all(row.is_broken for row in table):
+        files = "the file" if len(table) == 1 else f"none of the {len(table):,} files"
+        verb = "cannot" if len(table) == 1 else "can"
+        raise DataError(
+            f"inputs={settings.inputs}: {files} {verb} be read as a picture; {run.table_file(PHOTOS.name)} says why"
+        )
 
 
 # --- before

@@ -208,6 +208,26 @@ def test_the_truth_of_a_table_and_a_list_of_files(here, capsys):
     assert "warning: 1 broken file: digits/gone.png (no such file)" in err
 
 
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [(["a.png"], "the file cannot be read"), (["a.png", "b.jpg"], "none of the 2 files can be read")],
+)
+def test_where_nothing_can_be_read_the_table_says_why_and_the_exit_code_tells(here, capsys, files, said):
+    Path("broken").mkdir()
+    for name in files:
+        Path("broken", name).write_bytes(b"no picture")
+    predict("run=run", "inputs=broken", "hydra.run.dir=out", "figures=true", "annotate=true", code=3)
+    assert [(row["path"], row["status"], row["error"]) for row in table()] == [
+        (name, "broken", "not an image") for name in files
+    ]
+    assert Run.open("out").status == "finished"
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"cnnrun predict: error: inputs=broken: {said} as a picture; out/tables/predictions.csv says why"
+    )
+    shutil.copy(next(Path("digits/3").iterdir()), "broken")
+    predict("run=run", "inputs=broken", "hydra.run.dir=again")
+
+
 @pytest.mark.parametrize("model", ["mlp", "backbone"])
 def test_a_run_that_was_trained_on_a_folder_sees_photos_as_it_saw_those(tmp_path, monkeypatch, capsys, model, weights):
     monkeypatch.chdir(tmp_path)
