@@ -1,0 +1,131 @@
+"""What a run directory holds. Reading needs no lock."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cnnrun.errors import ConfigError, DataError
+from cnnrun.files import read_json, to_read
+from cnnrun.run.layout import ANNOTATED, CHECKPOINTS, CONFIG, PREPROCESSING, RECORD, TABLES, TOP_TABLES
+from cnnrun.tables import RESULTS, Table
+
+
+class StoredRun:
+    """One directory, as a reader sees it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._record: dict[str, Any] | None = None
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / CONFIG
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved config, plain values."""
+        return _read_config(self.config_file)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """run.json: status, choices, seed, versions, ..."""
+        if self._record is None:
+            self._record = read_json(self.path / RECORD)
+        return self._record
+
+    @property
+    def status(self) -> str:
+        """running | finished | failed | interrupted."""
+        return str(self.record.get("status", "running"))
+
+    @property
+    def judged(self) -> str | None:
+        """The run that this is an evaluation of; None for a training."""
+        of = self.record.get("of")
+        return None if of is None else str(of)
+
+    def doubt(self, fingerprint: str) -> str | None:
+        """Why a data set with this fingerprint may not be that of the run; None if it is."""
+        data = self.record.get("data")
+        stored = data.get("fingerprint") if isinstance(data, dict) else None
+        if stored is None:
+            return f"{self.path / RECORD} has no fingerprint of the data set that the run was trained on"
+        if stored != fingerprint:
+            return f"the data set is not the one that {self.path} was trained on: its fingerprint has changed"
+        return None
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        return read_json(self.path / PREPROCESSING)
+
+    def results(self) -> list[dict[str, str]]:
+        """The rows of results.csv, as text; none if the run did not get that far."""
+        return self.rows(RESULTS)
+
+    def rows(self, table: Table) -> list[dict[str, str]]:
+        file = self.table_file(table.name)
+        if not file.is_file():
+            return []
+        with open(file, newline="") as stream:
+            return list(csv.DictReader(stream))
+
+    def checkpoint(self, name: str) -> Path:
+        """The folder of a checkpoint ("best", "last"); it may not exist."""
+        return self.path / CHECKPOINTS / name
+
+    def has_checkpoint(self, name: str) -> bool:
+        return to_read(self.checkpoint(name)).is_dir()
+
+    def require_checkpoint(self, name: str) -> Path:
+        """The same, for one that must exist.
+
+        Raises:
+            ConfigError: if it does not; names those that do.
+        """
+        folder = self.checkpoint(name)
+        if not self.has_checkpoint(name):
+            there = sorted(entry.name for entry in folder.parent.glob("[!.]*")) if folder.parent.is_dir() else []
+            found = f" (found: {', '.join(there)})" if there else ""
+            found += "; try checkpoint=last" if "last" in there else ""
+            raise ConfigError(f"run {self.path} has no checkpoint '{name}'{found}")
+        return folder
+
+    def table_file(self, name: str) -> Path:
+        folder = self.path if name in TOP_TABLES else self.path / TABLES
+        return folder / f"{name}.csv"
+
+    def annotated(self, name: str) -> Path:
+        """Where the annotated copy of an input lies; `name` may have folders."""
+        return self.path / ANNOTATED / name
+
+
+def is_run(path: Path) -> bool:
+    """Whether it is a folder that `Run.create` made."""
+    return (path / RECORD).is_file() and (path / CONFIG).is_file()
+
+
+def runs_near(path: Path) -> list[Path]:
+    """The newest runs below `path`, or beside it where it does not exist; the newest first."""
+    folder = next((parent for parent in (path, *path.parents) if parent.is_dir()), Path())
+    records = sorted(folder.glob(f"*/{RECORD}"), key=lambda file: file.stat().st_mtime, reverse=True)
+    return [file.parent for file in records[:3]]
+
+
+def _read_config(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text()
+        aliases = any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader))
+        config = None if aliases else yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = f", see line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise DataError(f"{file} cannot be read: it is damaged{line}") from error
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is damaged"
+        raise DataError(f"{file} cannot be read: {reason}") from error
+    if aliases:  # a few lines of them can stand for endless values
+        raise DataError(f"{file} is no config: it has a reference (*name) in the place of a value")
+    if not isinstance(config, dict):
+        raise DataError(f"{file} is no config: it holds {type(config).__name__}, not keys and values")
+    return config
