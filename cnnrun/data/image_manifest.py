@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from cnnrun.data import table_columns
 from cnnrun.data.image_walk import as_label, counted, shown
 from cnnrun.errors import DataError, near_miss
 
@@ -18,6 +19,7 @@ SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "tes
     ("val", "valid", "validation", "dev"), "val"
 )
 """What folders and columns call the splits, in lower case."""
+COLUMNS = {"path": table_columns.FILE, "label": table_columns.LABEL, "split": table_columns.SPLIT}
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def read_manifest(root: Path, file: Path) -> tuple[list[Listed], list[str]]:
 class _Rows:
     def __init__(self, root: Path, name: str) -> None:
         self._root, self._name = root, name
+        self._header: list[str] = []
         self._columns: dict[str, int] = {}
         self._lines: dict[str, int] = {}
         self._rows: dict[str, Listed] = {}
@@ -73,7 +76,7 @@ class _Rows:
 
     def add(self, line: int, fields: list[str]) -> None:
         if not self._columns:
-            self._columns = _columns(f"{self._name}, line {line}", fields)
+            self._header, self._columns = fields, _columns(f"{self._name}, line {line}", fields)
             return
         path, label = (self._field(line, fields, column) for column in ("path", "label"))
         row = self._located(line, path, as_label(label), self._split(line, fields))
@@ -106,7 +109,7 @@ class _Rows:
         position = self._columns[column]
         value = fields[position].strip() if position < len(fields) else ""
         if not value:
-            raise self._wrong(line, f"the column '{column}' is empty")
+            raise self._wrong(line, f"the column '{self._header[position].strip()}' is empty")
         return value
 
     def _split(self, line: int, fields: list[str]) -> str | None:
@@ -173,24 +176,24 @@ def _records(name: str, text: str) -> Iterator[tuple[int, list[str]]]:
         raise DataError(f"{name}, line {line}: {error}") from error
 
 
-def _known(fields: list[str]) -> set[str]:
-    return {"path", "label", "split"} & {_plain(field) for field in fields}
-
-
-def _plain(field: str) -> str:
-    return field.strip().strip('"').strip().lower()
+def _known(fields: list[str]) -> frozenset[str]:
+    return table_columns.KNOWN & {table_columns.plain(field) for field in fields}
 
 
 def _columns(place: str, header: list[str]) -> dict[str, int]:
-    names = [_plain(field) for field in header]
-    for column in ("path", "label"):
-        if column not in names:
-            found = ", ".join(shown(field.strip()) for field in header[:20])
+    """Where path, label and, if there is one, split stand."""
+    names = [table_columns.plain(field) for field in header]
+    found: dict[str, int] = {}
+    for what, called in COLUMNS.items():
+        column = table_columns.column_of(called, names)
+        if column is None and what != "split":
+            there = ", ".join(shown(field.strip()) for field in header[:20])
             raise DataError(
-                f"{place}: no column '{column}'{near_miss(column, names)}; its columns are {found}, and a manifest "
-                "needs path and label, and may have split"
+                f"{place}: {table_columns.lacking(called, names)}; its columns are {there}, and a manifest needs path "
+                "and label, and may have split"
             )
-    for column in ("path", "label", "split"):
-        if names.count(column) > 1:
-            raise DataError(f"{place}: {names.count(column)} columns are called '{column}'; rename all but one")
-    return {column: names.index(column) for column in ("path", "label", "split") if column in names}
+        if column is not None:
+            if names.count(column) > 1:
+                raise DataError(f"{place}: {names.count(column)} columns are called '{column}'; rename all but one")
+            found[what] = names.index(column)
+    return found

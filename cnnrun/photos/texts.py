@@ -4,6 +4,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from cnnrun.data.table_columns import column_of, plain
 from cnnrun.errors import DataError, near_miss
 
 MARKS = (",", ";", "\t", "|")
@@ -32,7 +33,7 @@ class Table:
 
     def first(self, names: tuple[str, ...]) -> str | None:
         """The first of the names that is a column."""
-        return next((name for name in names if name in self.header), None)
+        return column_of(names, self.header)
 
     @property
     def columns(self) -> str:
@@ -44,6 +45,6 @@ def parse_table(text: str) -> Table:
     """The separator is the one of MARKS that the header has most of."""
     first = text.partition("\n")[0]
     lines = [line for line in csv.reader(text.splitlines(), delimiter=max(MARKS, key=first.count)) if any(line)]
-    header = [cell.strip().lower() for cell in lines[0]] if lines else []
+    header = list(map(plain, lines[0])) if lines else []
     rows = [dict.fromkeys(header, "") | dict(zip(header, map(str.strip, line), strict=False)) for line in lines[1:]]
     return Table(header, rows)

@@ -7,16 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from cnnrun.data import table_columns
 from cnnrun.data.image_manifest import SPLITS
 from cnnrun.data.image_walk import as_label, counted, shown
-from cnnrun.errors import DataError, near_miss
+from cnnrun.errors import DataError
 from cnnrun.photos.classes import Classes
 from cnnrun.photos.inputs import Inputs
 from cnnrun.photos.texts import Table, parse_table, read_text
-
-FILE_COLUMNS = ("file", "path", "filename", "file_name", "image", "photo")
-LABEL_COLUMNS = ("label", "class", "class_name", "target", "truth")
-INDEX_COLUMNS = ("class_index", "class_id", "index", "label_index")
 
 
 @dataclass(frozen=True)
@@ -73,12 +70,12 @@ def of_table(file: str, inputs: Inputs, classes: Classes) -> Truth:
         DataError: if it cannot be read, lacks a column, or calls a class what is none.
     """
     table = parse_table(read_text("truth", file))
-    column = table.first(FILE_COLUMNS)
+    column = table.first(table_columns.FILE)
     if column is None:
-        raise _lacks(file, table, "file", "the path or name of each picture")
-    by_label, by_index = table.first(LABEL_COLUMNS), table.first(INDEX_COLUMNS)
+        raise _lacks(file, table, table_columns.FILE, "")
+    by_label, by_index = table.first(table_columns.LABEL), table.first(table_columns.INDEX)
     if by_label is None and by_index is None:
-        raise _lacks(file, table, "label or class_index", "what each picture shows")
+        raise _lacks(file, table, table_columns.LABEL, f", nor {table_columns.INDEX[0]}")
     known = _Names(inputs, Path(file).expanduser().parent)
     indices: dict[str, int] = {}
     for row in table.rows:
@@ -95,10 +92,10 @@ def of_table(file: str, inputs: Inputs, classes: Classes) -> Truth:
     return Truth(indices, _contradictions(file, table, by_label, by_index, classes))
 
 
-def _lacks(file: str, table: Table, wanted: str, for_what: str) -> DataError:
-    close = near_miss(wanted.split()[-1], table.header) or near_miss(wanted.split()[0], table.header)
+def _lacks(file: str, table: Table, names: tuple[str, ...], nor: str) -> DataError:
     return DataError(
-        f"truth={file} has no column {wanted}, for {for_what}{close or ';'} its columns are {table.columns}"
+        f"truth={file} has {table_columns.lacking(names, table.header)}{nor}; its columns are {table.columns}, and it "
+        "needs the path or name of each picture and what it shows"
     )
 
 

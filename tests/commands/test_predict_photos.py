@@ -426,7 +426,11 @@ def test_a_kill_loses_a_batch_at_most(here):
             3,
             "labels=few.txt has 2 names, and the network has 10",
         ),
-        ("run=run inputs=digits truth=few.txt", 3, "truth=few.txt has no column file, for the path or name of each"),
+        (
+            "run=run inputs=digits truth=few.txt",
+            3,
+            "truth=few.txt has no column path (or file, filename, ",
+        ),
         ("run=run inputs=digits truth=wrong.csv", 3, "truth=wrong.csv: 'ten' is no class of the network"),
         ("run=bare inputs=digits", 2, "run bare has no checkpoint 'best'"),
         ("run=digits inputs=digits", 2, "digits is no run folder (it has no run.json and config.yaml)"),

@@ -283,6 +283,23 @@ def test_a_manifest_is_read_whatever_its_separator_and_encoding(fill: Fill, sepa
     assert listing.files[0].size == len("x/1.jpg")
 
 
+@pytest.mark.parametrize("header", ["file,label", "Filename;Class", "class_name\timage", '"photo"|"truth"|path_of'])
+def test_columns_of_a_manifest_may_have_other_names(fill: Fill, header: str) -> None:
+    root = fill("1.jpg", "2.jpg")
+    (separator,) = {mark for mark in ",;\t|" if mark in header}
+    rows = [["1.jpg", "rose"], ["2.jpg", "tulip"]]
+    turned = header.startswith("class")
+    text = "\n".join([header, *(separator.join(row[::-1] if turned else row) for row in rows)])
+    listing = list_images(root, manifest(root, text))
+    assert [(file.path, file.label) for file in listing.files] == [("1.jpg", "rose"), ("2.jpg", "tulip")]
+
+
+def test_of_several_columns_for_one_thing_the_first_that_is_listed_counts(fill: Fill) -> None:
+    root = fill("1.jpg", "2.jpg")
+    listing = list_images(root, manifest(root, "class,file,path,label\nx,7,1.jpg,rose\nx,8,2.jpg,tulip\n"))
+    assert [(file.path, file.label) for file in listing.files] == [("1.jpg", "rose"), ("2.jpg", "tulip")]
+
+
 def test_a_manifest_may_lie_elsewhere_and_name_files_in_many_ways(fill: Fill, tmp_path: Path) -> None:
     root = fill("x/1.jpg", "x/a,b.jpg", "../elsewhere/3.jpg")
     elsewhere = tmp_path / "elsewhere" / "3.jpg"
@@ -325,8 +342,15 @@ def test_a_file_of_a_manifest_that_is_missing_stays_in_to_be_counted_as_broken(f
     [
         ("", "labels.csv has no header"),
         ("path,label\n", "labels.csv has a header and no rows below it"),
-        ("paths,label\n1.jpg,a\n", "line 1: no column 'path' - did you mean 'paths'?; its columns are paths, label"),
-        ("path,class\n1.jpg,a\n", "line 1: no column 'label'; its columns are path, class"),
+        (
+            "paths,label\n1.jpg,a\n",
+            "line 1: no column path (or file, filename, file_name, ...) - did you mean 'paths'?; its columns are ",
+        ),
+        ("filenam,class_name\n1.jpg,a\n", " - did you mean 'filenam'?; its columns are filenam, class_name"),
+        ("path,clas\n1.jpg,a\n", "no column label (or class, class_name, category, ...) - did you mean 'clas'?"),
+        ("path,class_index\n1.jpg,0\n", "line 1: no column label (or class, class_name, category, ...); its columns"),
+        ("file,class,file\n1.jpg,a,b\n", "line 1: 2 columns are called 'file'; rename all but one"),
+        ("File ,class\n1.jpg,\n", "line 2: the column 'class' is empty"),
         ("path,label,path\n1.jpg,a,b\n", "line 1: 2 columns are called 'path'; rename all but one"),
         ("path,label\n1.jpg,\n", "line 2: the column 'label' is empty"),
         ("path,label\n\n1.jpg\n", "line 3: the column 'label' is empty"),

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from cnnrun.data import table_columns
+from cnnrun.data.image_manifest import read_manifest
 from cnnrun.errors import DataError
 from cnnrun.photos.classes import Classes, read_classes
 from cnnrun.photos.inputs import Inputs
@@ -120,6 +122,17 @@ def test_a_table_names_files_by_path_or_name_and_classes_by_name_or_number(text)
     assert of_table("labels.csv", inputs("a.jpg", "b/c.jpg", "b/d.jpg"), PETS).indices == {"a.jpg": 0, "b/c.jpg": 2}
 
 
+@pytest.mark.parametrize("what", ["FILE", "LABEL"])
+def test_a_table_that_a_training_takes_is_taken_for_the_truth(what):
+    Path("a.jpg").touch()
+    for name in getattr(table_columns, what):
+        header = f"{name},label" if what == "FILE" else f"path,{name}"
+        Path("labels.csv").write_text(f"{header}\na.jpg,cat\n")
+        assert of_table("labels.csv", inputs("a.jpg"), PETS).indices == {"a.jpg": 0}
+        ((row,), _) = read_manifest(Path(), Path("labels.csv"))
+        assert (row.path, row.label) == ("a.jpg", "cat")
+
+
 def test_a_name_that_two_files_share_is_none():
     Path("labels.csv").write_text("file,label\nx.jpg,cat\na/x.jpg,dog\n")
     assert of_table("labels.csv", inputs("a/x.jpg", "b/x.jpg"), PETS).indices == {"a/x.jpg": 2}
@@ -137,11 +150,11 @@ def test_numbers_and_names_that_contradict_each_other_are_doubted():
     [
         (
             "fiel,label\na.jpg,cat\n",
-            "truth=t.csv has no column file, for the path or name of each picture - did you mean 'fiel'?",
+            "truth=t.csv has no column path (or file, filename, file_name, ...) - did you mean 'fiel'?; its columns",
         ),
         (
             "file,lable\na.jpg,cat\n",
-            "truth=t.csv has no column label or class_index, for what each picture shows - did you",
+            "truth=t.csv has no column label (or class, class_name, category, ...) - did you mean 'lable'?, nor cla",
         ),
         ("file,label\na.jpg,cta\n", "truth=t.csv: 'cta' is no class of the network - did you mean 'cat'?"),
         (
@@ -157,7 +170,7 @@ def test_numbers_and_names_that_contradict_each_other_are_doubted():
             "file,label\nz.jpg,cat\n",
             "truth=t.csv names no file of the inputs; its column 'file' begins with z.jpg, and the",
         ),
-        ("", "truth=t.csv has no column file, for the path or name of each picture; its columns are none"),
+        ("", "truth=t.csv has no column path (or file, filename, file_name, ...); its columns are none"),
     ],
 )
 def test_a_table_that_cannot_be_the_truth_is_refused(text, message):
