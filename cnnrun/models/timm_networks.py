@@ -124,11 +124,14 @@ def from_hub(identity: str, filename: str | None, offline: bool, report: Report)
         found = huggingface_hub.try_to_load_from_cache(repository, name, revision=revision or None)
         if isinstance(found, str):
             return Path(found)
-    why: object = "offline=true"
+    why = "offline=true"
     if not offline:
+        # The client that the hub's package is built on; older ones raise OSError.
+        from huggingface_hub.errors import HTTPError
+
         try:
             return _download(repository, names, revision or None, report)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPError) as error:
             why = f"downloading failed ({str(error).strip().partition('. ')[0] or type(error).__name__})"
     url = f"{constants.ENDPOINT}/{repository}/resolve/{revision or 'main'}/{names[0]}"
     raise DataError(
@@ -138,18 +141,20 @@ def from_hub(identity: str, filename: str | None, offline: bool, report: Report)
 
 
 def _download(repository: str, names: tuple[str, ...], revision: str | None, report: Report) -> Path:
+    """The first of the names that the repository has."""
     import huggingface_hub
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+    from huggingface_hub.errors import EntryNotFoundError
 
     for name in names:
         try:
-            bar = _reporting_bar(f"{repository} {name}", report)
-            return Path(huggingface_hub.hf_hub_download(repository, name, revision=revision, tqdm_class=bar))
-        except LocalEntryNotFoundError:
-            raise
+            # Asked for once: the download itself would try six times, for half a minute, where there is no network.
+            huggingface_hub.get_hf_file_metadata(huggingface_hub.hf_hub_url(repository, name, revision=revision))
         except EntryNotFoundError:
             if name == names[-1]:
                 raise
+            continue
+        bar = _reporting_bar(f"{repository} {name}", report)
+        return Path(huggingface_hub.hf_hub_download(repository, name, revision=revision, tqdm_class=bar))
     raise AssertionError("no name of a file")
 
 

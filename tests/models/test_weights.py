@@ -7,6 +7,8 @@ import argparse
 import hashlib
 import io
 import os
+import socket
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -374,9 +376,11 @@ def test_weights_of_timm_are_downloaded_under_the_name_that_the_hub_has(
     from huggingface_hub import constants
     from huggingface_hub.errors import EntryNotFoundError
 
-    def download(repository: str, name: str, revision: str | None, tqdm_class: Any) -> str:
-        if name != "pytorch_model.bin":
+    def metadata(url: str) -> None:
+        if not url.endswith("/timm/test_resnet.r160_in1k/resolve/main/pytorch_model.bin"):
             raise EntryNotFoundError("404")
+
+    def download(repository: str, name: str, revision: str | None, tqdm_class: Any) -> str:
         with tqdm_class(total=100, initial=0, desc=name, unit="B", name="huggingface_hub.http_get") as bar:
             bar.update(60)
             bar.update(40)
@@ -384,12 +388,32 @@ def test_weights_of_timm_are_downloaded_under_the_name_that_the_hub_has(
         return str(tmp_path / name)
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", metadata)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     chosen = choose(architectures.find("timm/test_resnet"), "imagenet")
     told: list[tuple[int, int | None, str]] = []
     assert list(chosen.read(False, lambda *values: told.append(values))) == ["a"]
     assert told[0] == (0, 100, "timm/test_resnet.r160_in1k pytorch_model.bin")
     assert told[-1] == (100, 100, "timm/test_resnet.r160_in1k pytorch_model.bin")
+
+
+def test_weights_of_timm_are_asked_for_once_where_there_is_no_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("timm")
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and listens to none
+        place = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", place + "/{repo_id}/{revision}/{filename}")
+        began = time.monotonic()
+        with pytest.raises(DataError, match=r"downloading failed \(.*refused\); get it from .*: model\.weights=FILE"):
+            choose(architectures.find("timm/test_resnet"), "imagenet").read(False, ignore)
+    assert time.monotonic() - began < 5
+    assert caplog.messages == []
+    assert capfd.readouterr() == ("", "")
 
 
 def test_batch_norm_is_folded_where_its_statistics_change_nothing() -> None:
