@@ -240,6 +240,14 @@ def test_the_tail_trains_the_models_own_weights_as_the_model_would():
     assert list(model.state_dict()) == list(twin.state_dict())
 
 
+def test_nothing_is_kept_for_a_backward_that_never_comes():
+    saved = []
+    with torch.autograd.graph.saved_tensors_hooks(saved.append, lambda _: None):
+        cut, _ = find_cut(freeze(settled(Net()), "head"), sample())
+    assert cut is not None
+    assert saved == []
+
+
 def test_a_cut_serves_a_copy_of_the_model():
     model = freeze(settled(Net()), "head")
     cut, _ = find_cut(model, sample())
