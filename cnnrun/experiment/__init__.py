@@ -1,0 +1,28 @@
+"""Data, task, model and training together, from a config; what the commands need.
+
+datasets     the data set of a config, or of a run
+building     the experiment of a config
+trained      the experiment of a run
+experiment   what it is: loaders, outputs, remarks
+preparation  its training, at the beginning
+"""
+
+from cnnrun.experiment.building import FORECASTING, build, fetch_weights
+from cnnrun.experiment.datasets import PLACES, load_data, stored_data
+from cnnrun.experiment.experiment import Experiment
+from cnnrun.experiment.preparation import prepare_training
+from cnnrun.experiment.trained import from_run, load_weights, with_weights
+
+__all__ = [
+    "FORECASTING",
+    "PLACES",
+    "Experiment",
+    "build",
+    "fetch_weights",
+    "from_run",
+    "load_data",
+    "load_weights",
+    "prepare_training",
+    "stored_data",
+    "with_weights",
+]
