@@ -4,6 +4,7 @@ datasets     the data set of a config, or of a run
 building     the experiment of a config
 trained      the experiment of a run
 experiment   what it is: loaders, outputs, remarks
+parting      the model without its frozen first layers
 preparation  its training, at the beginning
 """
 

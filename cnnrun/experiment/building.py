@@ -10,12 +10,10 @@ from cnnrun.data.splits import Data
 from cnnrun.downloads import Report
 from cnnrun.errors import ConfigError
 from cnnrun.experiment.experiment import Experiment
-from cnnrun.models.freezing import freezing_of
+from cnnrun.experiment.parting import Parting
 from cnnrun.models.layers import feature_map_size, has_trainable_depthwise, layer_table, require_outputs
 from cnnrun.tasks.task import Task
-from cnnrun.training.cut import find_cut
 from cnnrun.training.device import Compute, place, resolve_precision
-from cnnrun.training.parted import Parted
 from cnnrun.values import Shape
 
 FORECASTING = "forecasting"
@@ -64,8 +62,8 @@ def build(
     channels_last = len(data.input_shape) == 3 if config["channels_last"] == "auto" else config["channels_last"]
     compute = Compute(device, precision, channels_last=channels_last, compile=config["compile"])
     model = place(model, compute)
-    parted, whole = _part(config["cache"], data, model, compute)
-    return Experiment(data, task.to(device), model, compute, layers, warnings, parted=parted, whole=whole)
+    parting = Parting(model, data, compute, config["cache"])
+    return Experiment(data, task.to(device), model, compute, layers, warnings, parting)
 
 
 def _build_task(node: dict[str, Any], data: Data) -> Task:
@@ -79,17 +77,6 @@ def _build_task(node: dict[str, Any], data: Data) -> Task:
         raise ConfigError(f"task.name={node['name']}: this data set is for task={data.kind}")
     task = configs.build("task", node, **data.task_facts())
     return task
-
-
-def _part(cache: dict[str, Any], data: Data, model: nn.Module, compute: Compute) -> tuple[Parted | None, str]:
-    """Part the model before its first layer that trains; None if that cannot be, and why if something is frozen."""
-    freezing = freezing_of(model)
-    sample = torch.randn(2, *data.input_shape, generator=torch.Generator().manual_seed(0)).to(compute.device)
-    cut, why = find_cut(model, sample, None if freezing is None else freezing.ever_trains)
-    if cut is None:
-        return None, f"every step computes the whole network: {why}" if why else ""
-    keeps, views = cache["prefix"] == "auto", cache["views"]
-    return Parted(cut, model, compute, keeps=keeps, views=views, fingerprint=data.fingerprint), ""
 
 
 def _examine(

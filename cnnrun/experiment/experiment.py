@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from cnnrun.data.loaders import ResidentLoader
 from cnnrun.data.splits import Data, Split
+from cnnrun.experiment.parting import Parting
 from cnnrun.models.freezing import freezing_of
 from cnnrun.models.layer_summary import layer_summary
 from cnnrun.models.layers import with_modes_of
@@ -33,14 +34,16 @@ class Experiment:
     """Rows of tables.LAYERS."""
     warnings: list[str]
     """What is known to be wrong before training starts, a sentence each."""
+    parting: Parting
     epoch: int | None = None
     """Finished ones of the checkpoint that the weights are from."""
-    parted: Parted | None = None
-    """The model without its frozen first layers, and what is kept of those."""
-    whole: str = ""
-    """Why it is not parted, where something is frozen; a sentence."""
     _settled: dict[str, Split] = field(default_factory=dict)
     """Splits by name, as far as they were asked for, on the device if they fit there: all loaders share them."""
+
+    @property
+    def parted(self) -> Parted | None:
+        """The model without its frozen first layers; the first time all processes must ask for it."""
+        return self.parting.parted
 
     @property
     def parameters(self) -> int:
@@ -52,7 +55,8 @@ class Experiment:
         freezing = freezing_of(self.model)
         summary = [f"the model {freezing.summary(self.model)}"] if freezing is not None else []
         left = residence.remarks(self._settled.values(), self.compute.device)
-        return [*self.data.remarks, *left, *getattr(self.model, "remarks", []), *summary, *filter(None, [self.whole])]
+        whole = [self.parting.whole] if self.parting.whole else []
+        return [*self.data.remarks, *left, *getattr(self.model, "remarks", []), *summary, *whole]
 
     def layer_summary(self) -> list[dict[str, Any]]:
         """What of the layers trains, in a few lines; none for a model of which all does."""

@@ -17,7 +17,7 @@ from cnnrun.training.state import State
 
 
 def prepare_training(config: dict[str, Any], experiment: Experiment) -> Fit:
-    """The training that the config describes, at its very beginning."""
+    """The training that the config describes, at its very beginning; all processes must call it."""
     data, task, compute = experiment.data, experiment.task, experiment.compute
     augment = _build_augment(config["augment"], data)
     train = experiment.loader(

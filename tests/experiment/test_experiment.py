@@ -1,4 +1,4 @@
-"""What is wired together from a config. `pytest tests/test_experiment.py`"""
+"""What is wired together from a config. `pytest tests/experiment`"""
 
 from dataclasses import replace
 
