@@ -15,6 +15,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
 from PIL import Image
 
+from cnnrun.plots.fonts import families, use_fonts
+
 # M. Okabe and K. Ito, "Color Universal Design" (2008): colour-blind readers tell them apart.
 BLUE = "#0072B2"
 ORANGE = "#E69F00"
@@ -53,7 +55,7 @@ def characters_across(inches: float, font_size: float) -> int:
 
 @contextmanager
 def without_complaints_of_the_font() -> Iterator[None]:
-    """A class name in a script that the font lacks is drawn as boxes; a line for each letter would help nobody."""
+    """A class name in a script that no font here has is drawn as boxes; a line for each letter would help nobody."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
@@ -62,7 +64,8 @@ def without_complaints_of_the_font() -> Iterator[None]:
 def inches_wide(text: str, font_size: float) -> float:
     """Width of one line of text, measured without drawing it."""
     with without_complaints_of_the_font():
-        width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=font_size), ismath=False)
+        font = FontProperties(family=families(text), size=font_size)
+        width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
     return width / POINTS_PER_INCH
 
 
@@ -89,6 +92,7 @@ def clip_to_width(text: str, inches: float, font_size: float) -> str:
 def png(figure: Figure) -> bytes:
     """The picture as the content of a PNG file."""
     buffer = io.BytesIO()
+    use_fonts(figure)
     with without_complaints_of_the_font():
         # Not savefig, which draws twice.
         canvas = FigureCanvasAgg(figure)

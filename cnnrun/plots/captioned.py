@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
-from matplotlib.font_manager import FontProperties, findfont
 from PIL import Image, ImageDraw, ImageFont
+
+from cnnrun.plots.fonts import runs
 
 SHARE = 0.045
 """Height of a letter, of the photo's shorter side."""
@@ -19,28 +20,39 @@ def captioned(pixels: np.ndarray, lines: Sequence[str]) -> Image.Image:
     """Write lines of text on a white strip below a photo (H, W, 3) uint8; a line that is too long is shortened."""
     height, width = pixels.shape[:2]
     size = min(max(round(SHARE * min(height, width)), SMALLEST), LARGEST)
-    font = _font(size)
     across, pitch = max(width, NARROWEST), round(1.35 * size)
     picture = Image.new("RGB", (across, height + len(lines) * pitch + size // 2), "white")
     picture.paste(Image.fromarray(pixels), (0, 0))
     pen = ImageDraw.Draw(picture)
     for number, line in enumerate(lines):
-        text = shortened(line, across - size, font)
-        pen.text((size // 2, height + size // 4 + number * pitch), text, fill="black", font=font)
+        top = height + size // 4 + number * pitch
+        _write(pen, (size // 2, top), shortened(line, across - size, size), size)
     return picture
 
 
-def shortened(line: str, width: int, font: ImageFont.FreeTypeFont) -> str:
+def shortened(line: str, width: int, size: int) -> str:
     """As much of a line as fits into so many pixels; what stands behind its last space is kept."""
     start, space, end = line.rpartition(" ")
     clipped = line
-    while start and font.getlength(clipped) > width:
+    while start and _length(clipped, size) > width:
         start = start[:-1]
         clipped = f"{start.rstrip()}…{space}{end}"
     return clipped
 
 
+def _write(pen: ImageDraw.ImageDraw, corner: tuple[float, float], line: str, size: int) -> None:
+    """From the upper left corner on; all fonts of a line stand on the baseline of the first."""
+    left, top = corner
+    parts = [(_font(file, size), part) for file, part in runs(line)]
+    for font, part in parts:
+        pen.text((left, top + parts[0][0].getmetrics()[0]), part, fill="black", font=font, anchor="ls")
+        left += font.getlength(part)
+
+
+def _length(line: str, size: int) -> float:
+    return sum(_font(file, size).getlength(part) for file, part in runs(line))
+
+
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """That of the figures."""
-    return ImageFont.truetype(findfont(FontProperties(family="DejaVu Sans")), size)
+def _font(file: str, size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(file, size)
