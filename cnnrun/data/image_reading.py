@@ -1,5 +1,6 @@
 """Pictures from files, the right way up, in RGB or grey, whatever the format; what cannot be read is a BrokenImage."""
 
+import ctypes
 import re
 import stat
 import struct
@@ -7,11 +8,12 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from math import ceil
 from pathlib import Path
 
 import torch
-from PIL import ExifTags, ImageFile
+from PIL import ExifTags, Image, ImageFile
 from torch import Tensor
 
 from cnnrun.data.geometry import Color, Geometry, fit_image
@@ -120,6 +122,22 @@ def _quieten_pillow() -> None:
     """
     if not warnings.filters or warnings.filters[0][3] != PILLOWS:
         warnings.filterwarnings("ignore", module=PILLOWS.pattern)
+    _quieten_libtiff()
+
+
+@cache
+def _quieten_libtiff() -> None:
+    """Let libtiff's remarks on damaged pixels pass, which it writes to file descriptor 2, with no file's name.
+
+    Pillow has no switch for it. The handler belongs to the library that Pillow is linked with; None is its documented
+    way to be silent (libtiff, TIFFSetErrorHandler).
+    """
+    try:
+        set_handler = ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler
+    except (AttributeError, OSError):
+        return  # linked in another way, or not at all
+    set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+    set_handler(None)
 
 
 def _refuse_too_large(size: tuple[int, int], geometry: Geometry | None) -> None:
