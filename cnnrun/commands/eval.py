@@ -6,6 +6,7 @@ from cnnrun import config as configs
 from cnnrun import console, experiment, opening
 from cnnrun.config import Invocation
 from cnnrun.data.splits import Data
+from cnnrun.errors import DataError
 from cnnrun.report import outputs_of, report_of
 from cnnrun.report.drawing import draw_architecture
 from cnnrun.run import Run
@@ -20,7 +21,7 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
 
     Raises:
         ConfigError: if there is no such run or checkpoint, or its settings cannot be trusted.
-        DataError: if its checkpoint is broken, or its data set is missing or has other classes.
+        DataError: if its checkpoint is broken, or its data set is missing, has other classes, or nothing of the split.
     """
     settings = configs.bind(EvalSettings, config)
     source = Run.open_training(settings.run)
@@ -30,11 +31,13 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
     prepare(device, reproducibility=stored["reproducibility"], threads=stored["threads"])
     with console.downloads() as progress:
         parts = experiment.from_run(source, stored, device, settings.checkpoint, progress, settings.moved())
+    split = getattr(parts.data, settings.split)
+    if not len(split):
+        raise DataError(_nothing_to_judge(parts.data, settings.split))
     facts = opening.facts_of(parts)
     doubts = _doubts(source, parts.data, facts["data"]["fingerprint"])
     for sentence in doubts:
         console.warn(sentence)
-    split = getattr(parts.data, settings.split)
     outputs, report = outputs_of(parts, [split], settings.batch_size), report_of(parts)
     judged = report.judge(outputs, [])
     run = Run.create(
@@ -56,6 +59,12 @@ def evaluate(config: dict[str, Any], invocation: Invocation) -> None:
         run.update(status="finished", notes=[*doubts, *judged.doubts, *judged.notes])
     console.tell_all(judged.doubts, judged.notes)
     console.results(judged.rows, run.path, parts.data.unit)
+
+
+def _nothing_to_judge(data: Data, name: str) -> str:
+    there = [split for split in (data.train, data.val, data.test) if len(split)]
+    instead = ", ".join(f"split={split.name} ({len(split):,})" for split in there)
+    return f"split={name}: the data set has no samples of {name}; take {instead}"
 
 
 def _doubts(source: Run, data: Data, fingerprint: str) -> list[str]:

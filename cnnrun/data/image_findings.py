@@ -39,19 +39,29 @@ def redrawn(given: Sequence[SplitName | None]) -> str:
     if not drawn_splits(given):
         return ""
     return (
-        "its splits are drawn anew, so pictures that the run was trained on may be in val and test; cnnrun predict "
-        "judges a folder of others"
+        "its splits are drawn anew, so pictures that the run was trained on may be in val and test; to "
+        "judge a folder of others, put its class folders into a folder test, or use cnnrun predict"
     )
 
 
-def classes(counts: Mapping[str, int]) -> list[str]:
-    """How many pictures of each class there are in train, and whether that is uneven."""
+def taken_whole(count: int) -> str:
+    """What was made of a folder without splits that cannot be that which a run was trained on."""
+    return (
+        f"it has too few pictures of some classes to be parted as that was, so all its {counted(count, 'file')} count "
+        "as test; if the run was trained on some of them, the numbers are too good"
+    )
+
+
+def classes(counts: Mapping[str, int], split: str) -> list[str]:
+    """How many pictures of each class there are in a split, and whether that is uneven in train."""
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     listed = [f"{name} {count:,}" for name, count in ordered]
     if len(listed) > NAMED_CLASSES:
         listed = [*listed[: NAMED_CLASSES // 2], "...", *listed[-NAMED_CLASSES // 2 :]]
     present = [(name, count) for name, count in ordered if count]
-    said = [f"of each class in train: {', '.join(listed)}"]
+    said = [f"of each class in {split}: {', '.join(listed)}"]
+    if split != "train":
+        return said
     (most, largest), (least, smallest) = present[0], present[-1]
     if largest > IMBALANCE * smallest:
         said.append(

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -10,9 +11,9 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from cnnrun.data import image_findings as findings
 from cnnrun.data.geometry import Color, Fit, Geometry
-from cnnrun.data.image_listing import list_images
+from cnnrun.data.image_listing import Listing, list_images
 from cnnrun.data.image_source import NAMES, Pictures, Report, Source
-from cnnrun.data.image_splits import Draws
+from cnnrun.data.image_splits import Draws, taken_whole
 from cnnrun.data.preprocessing import Normalize, Preprocessing, fit_preprocessing
 from cnnrun.data.splits import LabelledData
 from cnnrun.errors import ConfigError, DataError
@@ -25,6 +26,7 @@ DEFAULT_SIZE = 64
 def image_folder(
     report: Report,
     input_spec: InputSpec | None = None,
+    known_classes: Sequence[str] | None = None,
     *,
     root: str,
     manifest: str | None,
@@ -45,16 +47,22 @@ def image_folder(
 
     Args:
         report: told of the pictures that are read. input_spec: of the weights that the model brings.
+        known_classes: of the run that is judged on the folder, which need not have what a training needs.
     Raises:
         ConfigError: if the sizes do not fit each other.
-        DataError: if there is no such folder, or it holds no two classes with enough pictures.
+        DataError: if there is no such folder, or it holds no two classes with enough pictures, or unknown ones.
     """
     geometry = geometry_for(input_spec, image_size, resize, fit, interpolation, color, draft=draft)
-    listing = list_images(Path(root), manifest)
-    source = Source(listing, Draws(test_fraction, val_fraction, split_seed, limit), on_broken, report)
+    listing = list_images(Path(root), manifest, known_classes)
+    if known_classes is not None:
+        _refuse_unknown_classes(listing, known_classes)
+        listing = taken_whole(listing, known_classes)
+    draws = Draws(test_fraction, val_fraction, split_seed, limit, of_any_size=known_classes is not None)
+    source = Source(listing, draws, on_broken, report)
     pictures = source.read(geometry)
     train = pictures.split("train", listing.class_names)
-    preprocessing = replace(fit_preprocessing(train, normalize, input_spec), geometry=geometry)
+    fitted = fit_preprocessing(train, normalize if len(train) else "none", input_spec)
+    preprocessing = replace(fitted, geometry=geometry)
     val, test = (pictures.split(name, listing.class_names) for name in ("val", "test"))
     return FolderData(train, val, test, listing.class_names, preprocessing, source, pictures)
 
@@ -100,11 +108,13 @@ class FolderData(LabelledData):
     @property
     def remarks(self) -> list[str]:
         files, digests = self.pictures.files, self.pictures.digests
-        here = self.source.listing.class_names
-        counts = Counter(file.label for file in files["train"])
+        present = {file.label for of_split in files.values() for file in of_split}
+        here = [name for name in self.source.listing.class_names if name in present]
+        split = next((name for name in NAMES if files[name]), "train")
+        counts = Counter(file.label for file in files[split])
         return [
             findings.sizes(files, len(here)),
-            *findings.classes({name: counts[name] for name in here}),
+            *findings.classes({name: counts[name] for name in here}, split),
             *findings.missing([name for name in self.class_names if name not in here]),
             *findings.broken(self.broken),
             *findings.copies(files, digests),
@@ -122,7 +132,10 @@ class FolderData(LabelledData):
     @property
     def if_changed(self) -> str:
         """What it means for an evaluation that the folder is not what it was; empty where the splits were given."""
-        return findings.redrawn([file.split for file in self.source.listing.files])
+        listing = self.source.listing
+        if listing.is_whole:
+            return findings.taken_whole(len(listing.files))
+        return findings.redrawn([file.split for file in listing.files])
 
     def _of_size(self) -> list[str]:
         if self.pictures.resident:
@@ -159,14 +172,19 @@ class FolderData(LabelledData):
                 f"{len(preprocessing.shift)} channels, and pictures in {geometry.color} have {geometry.channels}"
             )
         names = _class_names(stored)
-        counts = Counter(file.label for file in self.source.listing.files)
-        findings.refuse_unknown_classes(self.source.listing.class_names, names, counts)
+        _refuse_unknown_classes(self.source.listing, names)
         alike = geometry == self.pictures.geometry
         if alike and names == self.class_names:
             return replace(self, preprocessing=preprocessing)
         pictures = self.pictures if alike else self.source.read(geometry)
         train, val, test = (pictures.split(name, names) for name in NAMES)
         return type(self)(train, val, test, names, preprocessing, self.source, pictures)
+
+
+def _refuse_unknown_classes(listing: Listing, known: Sequence[str]) -> None:
+    """Raises: DataError: if the folder has classes that a run does not know."""
+    counts = Counter(file.label for file in listing.files)
+    findings.refuse_unknown_classes(listing.class_names, known, counts)
 
 
 def _class_names(stored: dict[str, Any]) -> tuple[str, ...]:

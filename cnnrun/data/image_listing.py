@@ -5,7 +5,7 @@ Nothing is opened here but the manifest: whether a file is a picture shows when 
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -43,11 +43,15 @@ class Listing:
     class_names: tuple[str, ...]
     remarks: tuple[str, ...]
     """What was left out, or looks odd, a sentence each."""
+    is_whole: bool = False
+    """Whether all of it is one split, because it could not be parted."""
 
 
-def list_images(root: Path, manifest: str | None) -> Listing:
+def list_images(root: Path, manifest: str | None, known: Sequence[str] | None = None) -> Listing:
     """Look through a folder.
 
+    Args:
+        known: the classes of a run that is to be judged on it, which needs neither two of them nor any to train on.
     Raises:
         DataError: if it is not there, holds no classes, or the manifest is wrong.
     """
@@ -56,9 +60,9 @@ def list_images(root: Path, manifest: str | None) -> Listing:
     if manifest is not None:
         files, remarks = _listed(root, manifest)
     else:
-        files, remarks = _Scan(root).files()
+        files, remarks = _Scan(root, known).files()
     class_names = tuple(sorted({file.label for file in files}))
-    if len(class_names) < 2:
+    if len(class_names) < 2 and known is None:
         raise DataError(f"{root} holds pictures of one class only, '{class_names[0]}': {LAYOUT}")
     ordered = tuple(sorted(files, key=lambda file: file.path))
     return Listing(root, ordered, class_names, (*remarks, *_same_but_for_case(class_names)))
@@ -97,8 +101,9 @@ def _split_name(word: str) -> SplitName:
 class _Scan:
     """One look through the sub-folders of a root."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, known: Sequence[str] | None) -> None:
         self._root = root
+        self._known = known
         self._left = Left()
         self._remarks: list[str] = []
 
@@ -110,7 +115,7 @@ class _Scan:
             found = self._classes(folders, "", None)
         else:
             found = [file for folder, split in splits for file in self._of_split(folder, split)]
-            if not any(file.split == "train" for file in found):
+            if found and self._known is None and not any(file.split == "train" for file in found):
                 raise DataError(f"{self._root} has a folder for train, and no pictures in it: {LAYOUT}")
         if not found:
             raise DataError(self._nothing(folders, loose))
@@ -124,7 +129,7 @@ class _Scan:
         """The folders that are splits; None where all are classes, of which one may be called `train`.
 
         Raises:
-            DataError: if two folders are for the same split, or none is for train.
+            DataError: if two folders are for the same split, or none is for train, where that is needed.
         """
         named = [(folder, _split_name(folder.name)) for folder in folders if folder.name.lower() in SPLITS]
         others = [folder for folder in folders if folder.name.lower() not in SPLITS and _holds_pictures(folder)]
@@ -135,8 +140,11 @@ class _Scan:
         if twice := next((split for split, count in counts.items() if count > 1), None):
             both = " and ".join(folder.name for folder, split in named if split == twice)
             raise DataError(f"{self._root} has two folders for {twice}, {both}: keep one of them")
-        if "train" not in of_classes:
-            raise DataError(f"{self._root} has a folder for {' and one for '.join(of_classes)}, and none for train")
+        if "train" not in of_classes and self._known is None:
+            raise DataError(
+                f"{self._root} has a folder for {' and one for '.join(of_classes)}, and none for train; cnnrun eval "
+                "judges a run on it: root=FOLDER"
+            )
         if others:
             names = ", ".join(shown(folder.name) for folder in others[:5])
             self._remarks.append(f"left out beside the splits: {names}{' and more' if len(others) > 5 else ''}")
@@ -180,6 +188,8 @@ class _Scan:
         if len(tops) > 1 or found[0].split is not None:
             return
         (top,) = tops
+        if as_label(top) in (self._known or ()):
+            return
         below = sorted({file.path.split("/")[1] for file in found if file.path.count("/") > 1})
         if len(below) > 1:
             raise DataError(

@@ -81,14 +81,18 @@ class Source:
         whole = [(file, row) for file, row in enumerate(stored.rows.tolist()) if row >= 0]
         pictures = [files[number] for number, _ in whole]
         digests = [stored.digests[number] for number, _ in whole]
-        findings.refuse_unreadable_classes(files, pictures, stored.reasons)
+        if not (pictures and draws.of_any_size):
+            findings.refuse_unreadable_classes(files, pictures, stored.reasons)
         parts = part(self._targets(pictures), digests, [file.split for file in pictures], names, draws)
         positions = {name: getattr(parts, name).tolist() for name in NAMES}
         return Pictures(
             geometry=geometry,
             files={name: [pictures[position] for position in positions[name]] for name in NAMES},
             digests={name: [digests[position] for position in positions[name]] for name in NAMES},
-            rows={name: torch.tensor([whole[position][1] for position in positions[name]]) for name in NAMES},
+            rows={
+                name: torch.tensor([whole[position][1] for position in positions[name]], dtype=torch.int64)
+                for name in NAMES
+            },
             pixels=stored.pixels,
             broken=broken,
             notes=tuple(stored.notes),

@@ -3,13 +3,14 @@
 Pictures with the same bytes are one unit of a draw, so that no copy of a training picture is tested on.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from cnnrun.data.image_listing import SplitName
+from cnnrun.data.image_listing import Listing, SplitName
 from cnnrun.data.image_walk import counted
 from cnnrun.data.partition import refuse_small_limit, stratified_rows
 from cnnrun.errors import DataError
@@ -27,6 +28,12 @@ class Draws:
     split_seed: int
     limit: int | None
     """At most so many in train and val together, and in test."""
+    of_any_size: bool = False
+    """Whether a class may be too small to be in every split, or in none: where a run is only judged."""
+
+
+NEEDED = 3
+"""Pictures of a class, for one in each split that is drawn."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +45,22 @@ class Parts:
     test: Tensor
 
 
+def taken_whole(listing: Listing, known: Sequence[str]) -> Listing:
+    """A folder to judge a run on: all of it as test, if it cannot be parted as that which the run was trained on.
+
+    Args: known: the classes of the run.
+    """
+    counts = Counter(file.label for file in listing.files)
+    if any(file.split for file in listing.files) or all(counts[name] >= NEEDED for name in known):
+        return listing
+    return replace(listing, files=tuple(replace(file, split="test") for file in listing.files), is_whole=True)
+
+
 def drawn_splits(given: Given) -> list[SplitName]:
-    """The splits that no file comes with, in the order in which they are drawn."""
+    """The splits that no file comes with, in the order in which they are drawn, if there is something to draw from."""
     there = set(given)
     names: tuple[SplitName, ...] = ("test", "val")
-    return [name for name in names if name not in there]
+    return [name for name in names if name not in there] if there & {"train", None} else []
 
 
 def limited(targets: Tensor, given: Given, num_classes: int, draws: Draws) -> tuple[Tensor, Draws]:
@@ -61,7 +79,7 @@ def limited(targets: Tensor, given: Given, num_classes: int, draws: Draws) -> tu
     of_train = min(limit, len(pool) - of_test)
     wanted = [(pool, of_train + of_test), (_given_as(given, "val"), limit), (_given_as(given, "test"), limit)]
     kept = [_some(rows, targets, size, num_classes, draws.split_seed) for rows, size in wanted]
-    return torch.cat(kept).sort().values, replace(draws, test_fraction=of_test / (of_train + of_test))
+    return torch.cat(kept).sort().values, replace(draws, test_fraction=of_test / max(of_train + of_test, 1))
 
 
 def part(targets: Tensor, digests: Sequence[str], given: Given, class_names: Sequence[str], draws: Draws) -> Parts:
@@ -74,7 +92,8 @@ def part(targets: Tensor, digests: Sequence[str], given: Given, class_names: Seq
     drawn = drawn_splits(given)
     parts = {name: _given_as(given, name) for name in ("val", "test")}
     pool = _pool(given)
-    _refuse_small_classes(targets, digests, pool, class_names, drawn, draws.limit)
+    if not draws.of_any_size:
+        _refuse_small_classes(targets, digests, pool, class_names, drawn, draws.limit)
     for name in drawn:
         fraction = draws.test_fraction if name == "test" else draws.val_fraction
         stay = 1 + len(drawn[drawn.index(name) + 1 :])
@@ -110,7 +129,7 @@ def _draw(
     """Part a pool into what stays, at least `stay` units of each class, and what is drawn, at least one of each."""
     units = _units(pool, digests)
     classes = _classes_of(units, targets)
-    at_most = torch.bincount(classes, minlength=num_classes) - stay
+    at_most = (torch.bincount(classes, minlength=num_classes) - stay).clamp(min=0)
     size = min(max(round(len(units) * fraction), num_classes), int(at_most.sum()))
     chosen = stratified_rows(classes, size, 1, at_most, seed)
     drawn = torch.tensor([row for unit in chosen.tolist() for row in units[unit]], dtype=torch.int64)
@@ -134,7 +153,7 @@ def _some(rows: Tensor, targets: Tensor, size: int, num_classes: int, seed: int)
     if len(rows) <= size:
         return rows
     counts = torch.bincount(targets[rows], minlength=num_classes)
-    at_least = 3 if size >= 3 * num_classes else 0  # what a class needs to be in every split
+    at_least = NEEDED if size >= NEEDED * num_classes else 0
     return rows[stratified_rows(targets[rows], size, at_least, counts, seed)]
 
 

@@ -1,6 +1,7 @@
 """The data set that a config names, or that of a run, which may have come from another machine."""
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ PLACES = {"root": "folder", "csv": "file"}
 """Settings of a data set that say where it lies."""
 
 
-def load_data(config: dict[str, Any], report: Report) -> Data:
+def load_data(config: dict[str, Any], report: Report, known_classes: Sequence[str] | None = None) -> Data:
     """The data set that the config names, with preprocessing fitted on its train split.
 
+    Args:
+        known_classes: of the run that is only judged on it; None where it is trained on.
     Raises:
         DataError: if it is not there and cannot be had, or is broken.
     """
@@ -27,16 +30,20 @@ def load_data(config: dict[str, Any], report: Report) -> Data:
         offline=config["offline"],
         report=report,
         input_spec=_input_spec(config["model"]),
+        known_classes=known_classes,
     )
     return data
 
 
-def stored_data(config: dict[str, Any], moved: dict[str, str], report: Report) -> Data:
+def stored_data(
+    config: dict[str, Any], moved: dict[str, str], report: Report, known_classes: Sequence[str] | None = None
+) -> Data:
     """The data set that the config of a run names; the run may have come from another machine.
 
     Args:
         moved: `root` or `csv`, where the user says that it is now; to a root it may also be downloaded. Without one
             nothing is downloaded: it is read from where the config says, or else from where data sets lie by default.
+        known_classes: as for load_data.
     Raises:
         ConfigError: if a place is named of which the data set has none.
         DataError: as load_data.
@@ -46,18 +53,18 @@ def stored_data(config: dict[str, Any], moved: dict[str, str], report: Report) -
         if dataset.get(key) is None:
             raise ConfigError(f"{key}={path}: the data set of this run is not read from a {PLACES[key]}")
     if moved:
-        return load_data(config | {"dataset": dataset | moved}, report)
+        return load_data(config | {"dataset": dataset | moved}, report, known_classes)
     if dataset.get("csv") is not None and not Path(dataset["csv"]).is_file():
         raise DataError(
             f"the file that this run was trained on is not there: {dataset['csv']}; name where it is: "
             "csv=FILE with eval, dataset.csv=FILE with train"
         )
     if dataset.get("root") is None:
-        return load_data(config, report)
+        return load_data(config, report, known_classes)
     folders = list(dict.fromkeys([dataset["root"], os.environ.get("CNNRUN_DATA", "data")]))
     for folder in folders:
         with suppress(DataMissing):
-            return load_data(config | {"dataset": dataset | {"root": folder}, "offline": True}, report)
+            return load_data(config | {"dataset": dataset | {"root": folder}, "offline": True}, report, known_classes)
     raise DataError(
         f"the data set of this run is not in {' or '.join(folders)}; name the folder where it is, or is to be "
         "downloaded to: root=FOLDER with eval, dataset.root=FOLDER with train"

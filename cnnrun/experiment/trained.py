@@ -29,8 +29,10 @@ def from_run(
         DataError: if the checkpoint is broken, or the data set has other classes than the run was trained on.
     """
     run.require_checkpoint(checkpoint)  # before anything is read
-    data = stored_data(config, moved, report)
     stored = run.preprocessing
+    names = stored.get("class_names")
+    known = names if isinstance(names, list) and all(isinstance(name, str) for name in names) else None
+    data = stored_data(config, moved, report, known)
     try:
         data = data.with_preprocessing(stored)
     except DataError as error:

@@ -16,6 +16,7 @@ from cnnrun.report.judgement import Judgement, Outputs
 from cnnrun.run import Run
 from cnnrun.tables import BROKEN, CLASSES
 from cnnrun.tasks.classification import Classification
+from cnnrun.tasks.findings import classes_without_samples
 
 NUM_IMAGES = 32
 """On a figure of samples, at most."""
@@ -39,6 +40,8 @@ class ClassesReport:
             judged.rows.append(gap)
             judged.warnings += self.task.findings(outputs["val"], self._targets("val"), train_losses)
             judged.notes += self.task.notes(gap)
+        for name in outputs:
+            judged.notes += classes_without_samples(self._targets(name), self.data.class_names, name)
         if isinstance(self.data, FolderData):
             judged.doubts += self.data.doubts
             if "train" not in rows:  # an evaluation: a training has said it before it began

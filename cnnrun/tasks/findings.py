@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from cnnrun.metrics.intervals import wilson_interval
 from cnnrun.metrics.sums import Samples
@@ -14,6 +16,8 @@ STUCK_SHARE = 0.98
 OVERFITTING_GAP = 0.05
 """Named where the whole interval of the gap between train and val lies above it: any network that learned shows a gap
 above 0 once val is large enough, and one on a small val may be noise."""
+MOST_NAMED = 5
+"""Classes that a sentence names."""
 
 
 def one_class_predicted(samples: Samples, class_names: Sequence[str]) -> str | None:
@@ -25,6 +29,20 @@ def one_class_predicted(samples: Samples, class_names: Sequence[str]) -> str | N
         f"one class predicted: all {n:,} samples of val are called '{class_names[first]}'; "
         f"val/accuracy {samples.correct.mean():.3f} is the share of that class"
     )
+
+
+def classes_without_samples(targets: Tensor, class_names: Sequence[str], split: str) -> list[str]:
+    """A sentence on what the means over the classes are of, where not all have samples; targets (N,)."""
+    counts = torch.bincount(targets, minlength=len(class_names)).tolist()
+    absent = [name for name, count in zip(class_names, counts, strict=True) if not count]
+    if not absent:
+        return []
+    named = ", ".join(absent[:MOST_NAMED]) + (", ..." if len(absent) > MOST_NAMED else "")
+    return [
+        f"{split} has samples of {len(counts) - len(absent)} of {len(counts)} classes, and none of {named}: "
+        "balanced_accuracy is the mean over those that it has, and the macro means are over these and what else was "
+        "predicted, as in scikit-learn"
+    ]
 
 
 def stuck_loss(train_loss: float, guess_loss: float, samples: Samples) -> str | None:

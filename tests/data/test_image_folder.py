@@ -3,14 +3,18 @@
 import json
 import os
 import shutil
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
 from PIL import Image
+from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from cnnrun import caches
 from cnnrun.cli import main
@@ -52,9 +56,11 @@ def photos(tmp_path: Path) -> Path:
     return root
 
 
-def data_of(root: Path, spec: InputSpec | None = None, **settings: Any) -> FolderData:
+def data_of(
+    root: Path, spec: InputSpec | None = None, known_classes: tuple[str, ...] | None = None, **settings: Any
+) -> FolderData:
     knobs = {"root": str(root), "image_size": 8, "fit": "squash"} if spec is None else {"root": str(root)}
-    return image_folder(lambda *_: None, spec, **(DEFAULTS | knobs | settings))
+    return image_folder(lambda *_: None, spec, known_classes, **(DEFAULTS | knobs | settings))
 
 
 def test_every_picture_is_in_one_split_with_its_own_pixels_and_class(photos: Path) -> None:
@@ -263,7 +269,7 @@ def test_a_run_sees_other_pictures_as_it_saw_its_own(photos: Path) -> None:
     """Its geometry and normalisation, whatever the weights or the defaults say now."""
     own = data_of(photos, SPEC)
     stored = json.loads(json.dumps(own.stored()))
-    again = data_of(photos).with_preprocessing(stored)
+    again = data_of(photos, known_classes=own.class_names).with_preprocessing(stored)
     assert again.input_shape == (3, 24, 24)
     assert again.preprocessing == own.preprocessing
     for one, other in zip((own.train, own.val, own.test), (again.train, again.val, again.test), strict=True):
@@ -454,6 +460,154 @@ def test_an_evaluation_says_which_classes_are_missing(
     assert "note: the folder has no pictures of 1 class that the run knows: green\n" in told
     assert "note: 1 file cannot be read, and it is left out: red/zz.png (" in told
     judged = Run.open("judged")
-    assert [row["test"] for row in judged.rows(CLASSES)] == ["2", "0", "6"]
+    assert [row["test"] for row in judged.rows(CLASSES)] == ["10", "0", "30"], "all of it, as it cannot be the run's"
     assert [row["path"] for row in judged.rows(BROKEN)] == ["red/zz.png"]
     assert {row["target"] for row in judged.rows(PREDICTIONS)} == {"blue", "red"}
+
+
+# --- judged on a folder that could not be trained on
+
+
+def one_class(root: Path) -> None:
+    for number in range(4):
+        write(root / "red" / f"{number}.png", 900 + number, COLOURS["red"])
+
+
+def few_of_each(root: Path) -> None:
+    for more, (name, colour) in enumerate(COLOURS.items()):
+        for number in range(2):
+            write(root / name / f"{number}.png", 900 + 2 * more + number, colour)
+
+
+def only_test(root: Path) -> None:
+    for more, name in enumerate(("blue", "red")):
+        for number in range(3):
+            write(root / "test" / name / f"{number}.png", 900 + 3 * more + number, COLOURS[name])
+
+
+def rows_of_test(root: Path) -> None:
+    few_of_each(root)
+    rows = [f"{name}/{number}.png,{name},test" for name in ("green", "red") for number in range(2)]
+    (root / "labels.csv").write_text("\n".join(["file,class,split", *rows]))
+
+
+def a_class_of_broken_files(root: Path) -> None:
+    one_class(root)
+    (root / "blue").mkdir()
+    (root / "blue" / "1.png").write_bytes(b"no picture")
+
+
+NEW = {
+    one_class: [0, 0, 4],
+    few_of_each: [2, 2, 2],
+    only_test: [3, 0, 3],
+    a_class_of_broken_files: [0, 0, 4],
+}
+
+
+@pytest.fixture(scope="module")
+def colours_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on blue, green and red pictures."""
+    here = tmp_path_factory.mktemp("colours")
+    for more, (name, colour) in enumerate(COLOURS.items(), start=1):
+        for number in range(12):
+            write(here / "photos" / name / f"{number:02}.png", 100 * more + number, colour)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("CNNRUN_CACHE", str(here / "cache"))
+        assert main([*small(here / "photos", "optimizer.lr=0.02"), f"hydra.run.dir={here / 'run'}"]) == 0
+    return here / "run"
+
+
+@pytest.mark.parametrize("make", NEW)
+def test_new_pictures_of_some_classes_are_all_judged_with_the_means_of_sklearn(
+    here: Path, colours_run: Path, capsys: pytest.CaptureFixture[str], make: Callable[[Path], None]
+) -> None:
+    make(here / "new")
+    figures = "true" if make is one_class else "false"
+    words = ["eval", f"run={colours_run}", "root=new", "threads=1", f"figures={figures}", "hydra.run.dir=judged"]
+    assert main(words) == 0
+    told = capsys.readouterr().err
+    run = Run.open("judged")
+    per_class = pd.read_csv(run.table_file("per_class"))
+    assert (per_class["class"].tolist(), per_class["support"].tolist()) == (list(COLOURS), NEW[make])
+    predictions = pd.read_csv(run.table_file("predictions"))
+    truth, ours = predictions["target"], predictions["prediction"]
+    rows = {row["metric"]: float(row["value"]) for row in run.results()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of classes that were predicted and are not there
+        assert rows["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(truth, ours))
+    assert rows["f1_macro"] == pytest.approx(f1_score(truth, ours, average="macro", zero_division=0))
+    missing = [name for name, count in zip(COLOURS, NEW[make], strict=True) if not count]
+    said = f"note: test has samples of {3 - len(missing)} of 3 classes, and none of {', '.join(missing)}: balanced_"
+    assert (said in told) == bool(missing)
+    if make is not only_test:
+        assert "so all its" in told
+        assert "count as test; if the run was trained on some of them, the numbers are too good" in told
+
+
+@pytest.mark.parametrize("make", [*NEW, rows_of_test])
+def test_what_can_be_judged_is_still_not_trained_on(
+    here: Path, capsys: pytest.CaptureFixture[str], make: Callable[[Path], None]
+) -> None:
+    make(here / "new")
+    manifest = ["dataset.manifest=labels.csv"] if make is rows_of_test else []
+    assert main(small(here / "new", *manifest)) == 3
+    assert "Traceback" not in (said := capsys.readouterr().err)
+    reasons = ("one class only", "none for train", "to train on, and", "class 'blue': none of its 1 file can be read")
+    assert any(reason in said for reason in reasons)
+
+
+def test_rows_of_only_test_are_judged(here: Path, colours_run: Path) -> None:
+    rows_of_test(here / "new")
+    shutil.copytree(colours_run, "run")
+    config = yaml.safe_load(Path("run/config.yaml").read_text())
+    config["dataset"] |= {"manifest": "labels.csv", "limit": 20}
+    Path("run/config.yaml").write_text(yaml.safe_dump(config))
+    assert main(["eval", "run=run", "root=new", "figures=false", "hydra.run.dir=judged"]) == 0
+    assert [row["test"] for row in Run.open("judged").rows(CLASSES)] == ["0", "2", "2"]
+
+
+def test_a_split_without_samples_is_not_judged(
+    here: Path, colours_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one_class(here / "new")
+    assert main(["eval", f"run={colours_run}", "root=new", "split=val", "hydra.run.dir=judged"]) == 3
+    assert "error: split=val: the data set has no samples of val; take split=test (4)\n" in capsys.readouterr().err
+    assert not Path("judged").exists()
+
+
+def test_an_unknown_class_is_named_before_a_picture_is_read(
+    here: Path, colours_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(here / "new" / "rde" / "1.png", 900, COLOURS["red"])
+    assert main(["eval", f"run={colours_run}", "root=new"]) == 3
+    said = capsys.readouterr().err
+    assert "error: the folder has 1 class that the run does not know: 'rde' (1 picture - did you mean 'red'?)" in said
+    assert "reading" not in said
+
+
+def test_folders_within_the_folder_of_a_class_belong_to_it(photos: Path, tmp_path: Path) -> None:
+    for name in ("monday", "tuesday"):
+        write(tmp_path / "new" / "red" / name / "1.png", 900, COLOURS["red"])
+    with pytest.raises(DataError, match="has one folder, red, with 2 folders in it"):
+        data_of(tmp_path / "new")
+    data = data_of(tmp_path / "new", known_classes=tuple(COLOURS))
+    assert [file.label for file in data.pictures.files["test"]] == ["red", "red"]
+
+
+def test_a_folder_of_all_classes_is_parted_as_in_training(photos: Path) -> None:
+    trained = data_of(photos)
+    judged = data_of(photos, known_classes=trained.class_names)
+    assert judged.fingerprint() == trained.fingerprint()
+    assert judged.preprocessing == trained.preprocessing
+
+
+def test_where_only_train_was_given_small_classes_are_parted_as_far_as_they_go(photos: Path, tmp_path: Path) -> None:
+    for name in ("blue", "red"):
+        shutil.copytree(photos / name, tmp_path / "given" / "train" / name)
+    write(tmp_path / "given" / "train" / "green" / "1.png", 900, COLOURS["green"])
+    with pytest.raises(DataError, match="class 'green' has 1 picture to train on"):
+        data_of(tmp_path / "given")
+    data = data_of(tmp_path / "given", known_classes=tuple(COLOURS))
+    assert data.class_counts().tolist()[1] == 1
+    assert torch.bincount(data.test.targets, minlength=3).tolist() == [2, 0, 6]
