@@ -16,7 +16,7 @@ CPU, META, CUDA = torch.device("cpu"), torch.device("meta"), torch.device("cuda"
 def split_of(num_samples, name="train"):
     """100 bytes a sample."""
     inputs = torch.zeros(num_samples, 1, 10, 10, dtype=torch.uint8)
-    return Split(name, inputs, torch.zeros(num_samples, dtype=torch.int64), [str(row) for row in range(num_samples)])
+    return Split(name, inputs, torch.zeros(num_samples, dtype=torch.int64), [""] * num_samples)
 
 
 class Card:
