@@ -7,31 +7,44 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from cnnrun import caches
 from cnnrun.data import pixel_files, pixel_store
+from cnnrun.data.decoding import Decoded, decode_in_order
 from cnnrun.data.geometry import Geometry
 from cnnrun.data.image_listing import ImageFile
 from cnnrun.data.pixel_store import StoredPixels, stored_pixels
 from cnnrun.errors import DataError
-from tests.data.fake_decoding import SEEN, decode
 
-HERE = Path(__file__).parent
 GEOMETRY = Geometry((2, 3), 3)
 ROW = 18
 """Bytes of a row."""
+SEEN: list[str] = []
+"""Names of the files that were read."""
+
+
+def draw(path: Path, number: int) -> None:
+    """A picture whose pixels are all that number; a BMP, as its size does not depend on it."""
+    Image.new("RGB", (3, 2), (number, number, number)).save(path, "BMP")
+
+
+def decode_and_note(paths: Sequence[Path], geometry: Geometry, *, threads: int) -> Iterator[Decoded]:
+    for result in decode_in_order(paths, geometry, threads=threads):
+        SEEN.append(paths[result.index].name)
+        yield result
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(pixel_store, "decode_in_order", decode)
+    monkeypatch.setattr(pixel_store, "decode_in_order", decode_and_note)
     monkeypatch.setenv("CNNRUN_CACHE", str(tmp_path / "cache"))
     SEEN.clear()
     return tmp_path / "cache" / "pixels"
@@ -43,7 +56,7 @@ def photos(tmp_path: Path) -> Path:
     root = tmp_path / "photos"
     root.mkdir()
     for number in range(5):
-        (root / f"{number}.jpg").write_text(str(10 * number))
+        draw(root / f"{number}.jpg", 10 * number)
     (root / "x.jpg").write_text("no picture")
     return root
 
@@ -90,10 +103,10 @@ def test_pictures_are_read_once_and_broken_ones_too(photos: Path) -> None:
 
 def test_only_what_is_new_or_changed_is_read_again(photos: Path, cache: Path) -> None:
     bring(photos)
-    (photos / "1.jpg").write_text("77")
-    (photos / "5.jpg").write_text("50")
+    draw(photos / "1.jpg", 77)
+    draw(photos / "5.jpg", 50)
     (photos / "2.jpg").unlink()
-    (photos / "x.jpg").write_text("8")
+    draw(photos / "x.jpg", 8)
     stored = bring(photos)
     assert SEEN == ["1.jpg", "5.jpg", "x.jpg"]
     assert values(stored) == [0, 77, 30, 40, 50, 8]
@@ -103,14 +116,14 @@ def test_only_what_is_new_or_changed_is_read_again(photos: Path, cache: Path) ->
 def test_a_file_of_the_same_size_is_told_by_its_time(photos: Path) -> None:
     bring(photos)
     before = (photos / "1.jpg").stat().st_mtime_ns
-    (photos / "1.jpg").write_text("99")
+    draw(photos / "1.jpg", 99)
     os.utime(photos / "1.jpg", ns=(before + 1, before + 1))
     assert values(bring(photos))[1] == 99
 
 
 def test_what_could_not_be_opened_is_tried_again(photos: Path) -> None:
     (photos / "y.jpg").symlink_to("z")
-    assert bring(photos).reasons == {"x.jpg": "not an image", "y.jpg": "no such file or directory"}
+    assert bring(photos).reasons == {"x.jpg": "not an image", "y.jpg": "dangling link"}
     bring(photos)
     assert SEEN == ["y.jpg"]
 
@@ -146,11 +159,11 @@ def test_another_version_of_what_decodes_or_resizes_reads_again(
 def test_pictures_are_decoded_in_as_many_threads_as_the_run_has(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def decode_and_note(paths: Any, geometry: Geometry, *, threads: int) -> Iterator[Any]:
+    def decode(paths: Sequence[Path], geometry: Geometry, *, threads: int) -> Iterator[Decoded]:
         asked.append(threads)
-        return decode(paths, geometry, threads=threads)
+        return decode_in_order(paths, geometry, threads=threads)
 
-    monkeypatch.setattr(pixel_store, "decode_in_order", decode_and_note)
+    monkeypatch.setattr(pixel_store, "decode_in_order", decode)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     assert values(bring(photos)) == ALL
     assert asked == [3]
@@ -164,10 +177,10 @@ def test_writing_into_the_pixels_does_not_reach_the_store(photos: Path) -> None:
 def test_rows_of_no_use_are_given_up_when_they_are_more_than_half(photos: Path, cache: Path) -> None:
     mapped = bring(photos)
     for number in range(5):
-        (photos / f"{number}.jpg").write_text(str(100 + number))
+        draw(photos / f"{number}.jpg", 100 + number)
     assert values(bring(photos)) == [100, 101, 102, 103, 104, None]
     (photos / "0.jpg").unlink()
-    (photos / "1.jpg").write_text("1")
+    draw(photos / "1.jpg", 1)
     stored = bring(photos)
     assert values(stored) == [1, 102, 103, 104, None]
     (rows,) = the_store(cache).glob("rows-*")
@@ -257,7 +270,7 @@ def test_damaged_rows_are_not_copied_with_the_others(photos: Path, cache: Path) 
     rows = the_store(cache) / "rows-1"
     rows.write_bytes(b"\x63" * ROW + rows.read_bytes()[ROW:])
     for number in range(201, 207):
-        (photos / "3.jpg").write_text(str(number))
+        draw(photos / "3.jpg", number)
         assert values(bring(photos, files_in(photos)[3:4])) == [number]
     assert not rows.exists(), "the rows were copied"
     assert values(bring(photos)) == [0, 10, 20, 206, 40, None]
@@ -265,26 +278,30 @@ def test_damaged_rows_are_not_copied_with_the_others(photos: Path, cache: Path) 
 
 
 SCRIPT = """
-import sys
-from functools import partial
+import sys, time
 from pathlib import Path
-here, root, seconds = sys.argv[1:]
-sys.path.insert(0, here)
-from fake_decoding import SEEN, decode
 from cnnrun.data import pixel_files, pixel_store
+from cnnrun.data.decoding import decode_in_order
 from cnnrun.data.geometry import Geometry
 from cnnrun.data.image_listing import ImageFile
-pixel_store.decode_in_order = partial(decode, seconds=float(seconds))
+root, seconds = Path(sys.argv[1]), float(sys.argv[2])
+seen = []
+def slowly(*arguments, **settings):
+    for result in decode_in_order(*arguments, **settings):
+        time.sleep(seconds)
+        seen.append(result.index)
+        yield result
+pixel_store.decode_in_order = slowly
 pixel_files.BATCH_FILES = 3
-files = [ImageFile(p.name, "a", None, p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(Path(root).iterdir())]
+files = [ImageFile(p.name, "a", None, p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(root.iterdir())]
 def report(*words): print(*words, flush=True)
-stored = pixel_store.stored_pixels(Path(root), files, Geometry((2, 3), 3), report)
-print("read", len(SEEN), "sum", int(stored.pixels[stored.rows].sum()), flush=True)
+stored = pixel_store.stored_pixels(root, files, Geometry((2, 3), 3), report)
+print("read", len(seen), "sum", int(stored.pixels[stored.rows].sum()), flush=True)
 """
 
 
 def child(root: Path, seconds: float) -> "subprocess.Popen[str]":
-    words = [sys.executable, "-c", SCRIPT, str(HERE), str(root), str(seconds)]
+    words = [sys.executable, "-c", SCRIPT, str(root), str(seconds)]
     return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
 
@@ -293,7 +310,7 @@ def many(tmp_path: Path) -> Path:
     root = tmp_path / "many"
     root.mkdir()
     for number in range(60):
-        (root / f"{number:02}.jpg").write_text(str(number))
+        draw(root / f"{number:02}.jpg", number)
     return root
 
 
