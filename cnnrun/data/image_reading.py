@@ -1,24 +1,21 @@
 """Pictures from files, the right way up, in RGB or grey, whatever the format; what cannot be read is a BrokenImage."""
 
-import ctypes
-import re
 import stat
 import struct
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from math import ceil
 from pathlib import Path
 
 import torch
-from PIL import ExifTags, Image, ImageFile
+from PIL import ExifTags, ImageFile
 from torch import Tensor
 
 from cnnrun.data.geometry import Color, Geometry, fit_image
 from cnnrun.data.image_formats import BrokenImage, opened, refuse_damaged
 from cnnrun.data.pixel_formats import visible
+from cnnrun.data.quiet_decoders import quieten_decoders
 
 MAX_PIXELS = 178_956_970
 """Of one picture, and of all that are decoded at the same time: Pillow's own limit against decompression bombs, files
@@ -37,8 +34,6 @@ UPRIGHT: dict[int, tuple[bool, list[int]]] = {
 }
 """What sets (C, H, W) pixels of that EXIF orientation upright: whether rows and columns are swapped, then the axes that
 are flipped. Exif 2.32 (2019), section 4.6.4, tag 274."""
-PILLOWS = re.compile(r"PIL\.")
-"""Modules that warn."""
 NOT_FILES = {
     stat.S_IFDIR: "a folder, not a file",
     stat.S_IFIFO: "a pipe, not a file",
@@ -100,7 +95,7 @@ def _picture(content: bytes, geometry: Geometry | None) -> Iterator[ImageFile.Im
     there: OSError, SyntaxError, ValueError, struct.error, zlib.error, KeyError, OverflowError, MemoryError and
     RuntimeError were met.
     """
-    _quieten_pillow()
+    quieten_decoders()
     try:
         image = opened(content)
         _refuse_too_large(image.size, geometry)
@@ -113,31 +108,6 @@ def _picture(content: bytes, geometry: Geometry | None) -> Iterator[ImageFile.Im
         raise
     except Exception as error:
         raise BrokenImage(_reason(error)) from error
-
-
-def _quieten_pillow() -> None:
-    """Let Pillow's remarks on odd metadata pass.
-
-    A filter of the process: `warnings.catch_warnings` in several threads can leave any of their states behind.
-    """
-    if not warnings.filters or warnings.filters[0][3] != PILLOWS:
-        warnings.filterwarnings("ignore", module=PILLOWS.pattern)
-    _quieten_libtiff()
-
-
-@cache
-def _quieten_libtiff() -> None:
-    """Let libtiff's remarks on damaged pixels pass, which it writes to file descriptor 2, with no file's name.
-
-    Pillow has no switch for it. The handler belongs to the library that Pillow is linked with; None is its documented
-    way to be silent (libtiff, TIFFSetErrorHandler).
-    """
-    try:
-        set_handler = ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler
-    except (AttributeError, OSError):
-        return  # linked in another way, or not at all
-    set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
-    set_handler(None)
 
 
 def _refuse_too_large(size: tuple[int, int], geometry: Geometry | None) -> None:
