@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from cnnrun.data.loaders import Batch, ResidentLoader
-from cnnrun.errors import Diverged
 from cnnrun.models.freezing import freezing_of
 from cnnrun.seeds import seed_of
 from cnnrun.tasks.task import CountsCorrect, Task
 from cnnrun.training import distributed
 from cnnrun.training.compiling import compiled
 from cnnrun.training.device import Compute, memory_permitting, seed_dropout
+from cnnrun.training.divergence import diverged
 from cnnrun.training.inference import predict
 from cnnrun.training.parted import Feed, Loader, Parted
 from cnnrun.training.plan import Plan
@@ -130,7 +130,7 @@ class Fit:
                 yield record
             wish = self._agreement.on(wish, progress.updates)
             if wish == Wish.GIVE_UP:
-                raise self._diverged("train/loss", self._mean(state.loss_sum))
+                raise diverged("train/loss", self._mean(state.loss_sum), state, self.train.steps)
             if wish == Wish.STOP:
                 yield Stopped(progress.epoch + 1, progress.step)
                 return
@@ -204,7 +204,7 @@ class Fit:
             step=progress.updates,
             train=train,
             val=val,
-            lr=self._lr,
+            lr=self.state.optimizer.param_groups[0]["lr"],
             seconds=seconds,
             samples_per_second=seen / train_seconds,
             is_best=is_best,
@@ -218,7 +218,7 @@ class Fit:
         loss = self._mean(self.state.loss_sum)
         accuracy = {"accuracy": self._mean(self.state.correct)} if self._counting else {}
         if not math.isfinite(loss):
-            raise self._diverged("train/loss", loss)
+            raise diverged("train/loss", loss, self.state, self.train.steps)
         return {"loss": loss} | accuracy
 
     def _begin_next(self, seconds: float) -> None:
@@ -231,17 +231,12 @@ class Fit:
         self.state.loss_sum.zero_()
         self.state.correct.zero_()
 
-    @property
-    def _lr(self) -> float:
-        """Of the last step."""
-        return float(self.state.optimizer.param_groups[0]["lr"])
-
     def _validate(self) -> dict[str, float]:
         distributed.share_buffers(self.state.judged)
         outputs = predict(self._judged, self._val, self.compute)
         broken = outputs[~torch.isfinite(outputs)]
         if len(broken):
-            raise self._diverged("an output on val", broken[0].item())
+            raise diverged("an output on val", broken[0].item(), self.state, self.train.steps)
         return self.task.epoch_metrics(outputs, self.val.targets.cpu())
 
     def _judge(self, monitor: float) -> bool:
@@ -254,14 +249,3 @@ class Fit:
         progress = self.state.progress
         out_of_time = distributed.most_urgent(self.plan.is_out_of_time(progress), self.compute.device)
         return self.plan.reason_to_end(progress, bool(out_of_time))
-
-    def _diverged(self, what: str, value: float) -> Diverged:
-        progress = self.state.progress
-        broken = [name for name, weights in self.state.model.named_parameters() if not torch.isfinite(weights).all()]
-        weights = (
-            f"weights that are no longer finite: {', '.join(broken[:3])}" if broken else "all weights are still finite"
-        )
-        return Diverged(
-            f"{what} became {value} in epoch {progress.epoch + 1}, by step {progress.step} of {self.train.steps} "
-            f"(lr {self._lr:g}; {weights}); try a lower optimizer.lr, or grad_clip=1"
-        )
