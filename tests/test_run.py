@@ -36,6 +36,11 @@ def test_the_record_keeps_what_was_said_before(run):
     assert (opened.status, opened.record["seed"], opened.record["seconds"]) == ("finished", 0, 1.5)
 
 
+def test_a_run_that_was_just_opened_keeps_its_record_when_it_is_changed(run):
+    Run.open(run.path).update(status="finished")
+    assert (Run.open(run.path).status, Run.open(run.path).record["seed"]) == ("finished", 0)
+
+
 def test_a_run_is_never_written_over(run):
     with pytest.raises(ConfigError, match=r"already holds a run; name another folder, or go on with it: resume=.*run"):
         Run.create(run.path, CONFIG)

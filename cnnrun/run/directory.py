@@ -166,7 +166,7 @@ class Run(StoredRun):
 
     def update(self, **values: Any) -> None:
         """Change entries of run.json."""
-        self._record = (self._record or {}) | values
+        self._record = (self.record if (self.path / RECORD).exists() else {}) | values
         self._write_json(RECORD, self._record)
 
     def write_config(self, config: dict[str, Any]) -> None:
