@@ -13,7 +13,7 @@ from typing import Literal
 from torch import nn
 
 from cnnrun.models.layer_ranges import LayerRange
-from cnnrun.models.layer_schemes import Layer, is_of_features
+from cnnrun.models.layer_schemes import Layer, is_of_features, short_name
 from cnnrun.models.layers import CONVOLUTIONS, has_statistics, owns_parameters, parents
 
 BatchNormMode = Literal["train", "eval"]
@@ -68,8 +68,8 @@ class Freezing:
         states = {name: "trains" if name in self.layers.names else "is frozen" for name in (norm, layer)}
         others = len(self.layers.parted) - 1
         return [
-            f"model.trainable parts {layer}, which {states[layer]}, from its BatchNorm {norm}, which {states[norm]}"
-            + (f"; and {others} more such pairs" if others else "")
+            f"model.trainable parts {short_name(layer)}, which {states[layer]}, from its BatchNorm "
+            f"{short_name(norm)}, which {states[norm]}" + (f"; and {others} more such pairs" if others else "")
         ]
 
     def hold(self, model: nn.Module) -> None:
@@ -170,6 +170,11 @@ def freezing_of(model: nn.Module) -> Freezing | None:
     """What a model that freezes a part of itself has as `freezing`; None for others."""
     found = getattr(model, "freezing", None)
     return found if isinstance(found, Freezing) else None
+
+
+def name_to_write(model: nn.Module, module: str) -> str:
+    """What a user calls a module, by its dotted name: as `model.trainable` takes it, where the model has that."""
+    return module if freezing_of(model) is None else short_name(module)
 
 
 def _distances(model: nn.Module, blocks: Sequence[Layer]) -> dict[str, int]:

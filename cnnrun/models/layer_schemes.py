@@ -34,6 +34,11 @@ def is_of_features(name: str) -> bool:
     return f"{name}.".startswith(PREFIX)
 
 
+def short_name(name: str) -> str:
+    """A dotted name as ranges and the names of layers have it: within the features."""
+    return name.removeprefix(PREFIX)
+
+
 def by_modules(features: nn.Module, order: Sequence[str]) -> list[Layer]:
     """A position for each module of `order`, the dotted names of those in the features.
 

@@ -15,6 +15,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
+from cnnrun.models.freezing import name_to_write
 from cnnrun.models.layers import multiply_adds
 from cnnrun.training.folding import foldable
 from cnnrun.training.parts import Cut, Side
@@ -62,7 +63,7 @@ def find_cut(
         with torch.no_grad():
             outputs = model(sample)
         for call, side in points[:MOST_TRIALS]:
-            cut = _cut_at(call, side, watched, tuple(sample.shape))
+            cut = replace(_cut_at(call, side, watched, tuple(sample.shape)), name=name_to_write(model, call.name))
             if (found := _tried(cut, model, sample, outputs)) is not None:
                 return found, ""
     return None, f"no part of the network before {why} could be taken apart from the rest"
@@ -112,7 +113,7 @@ def _first_hot(
             while around not in began:
                 around = around.rpartition(".")[0]
             reason = "which trains" if own else "which works otherwise from batch to batch"
-            first = min(first, (began[around], f"{name or 'the network itself'}, {reason}"))
+            first = min(first, (began[around], f"{name_to_write(model, name) or 'the network itself'}, {reason}"))
     return first
 
 

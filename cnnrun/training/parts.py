@@ -32,17 +32,19 @@ class Cut:
     """The modules after the cut."""
     foldable: tuple[tuple[str, str], ...]
     """Convolutions or linear layers before the cut, each with the batch normalisation that alone uses what it makes."""
+    name: str = ""
+    """What a user calls the module; nothing for its dotted name."""
     copies: bool = False
     """Whether the part after the cut works in place on what it is given."""
 
     @property
     def place(self) -> str:
-        return f"{'after' if self.side == 'output' else 'before'} {self.module}"
+        return f"{'after' if self.side == 'output' else 'before'} {self.name or self.module}"
 
     @property
     def extent(self) -> str:
         """What is before it, in words."""
-        return f"{'up to' if self.side == 'output' else 'before'} {self.module}"
+        return f"{'up to' if self.side == 'output' else 'before'} {self.name or self.module}"
 
     def head(self, model: nn.Module) -> nn.Module:
         """What is before the cut, in the mode that it is in, as a view: (n, *input_shape) -> activations."""

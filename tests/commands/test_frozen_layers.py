@@ -117,7 +117,7 @@ def test_the_jobs_of_a_sweep_share_what_they_have_in_common(here):
 
 def test_layers_that_train_later_are_not_before_the_cut(here, capsys):
     run = train("run", "model.trainable=stage4..conv5", "model.unfreeze_after=1")
-    assert facts(run)["cut"] == "after features.stage3"
+    assert facts(run)["cut"] == "after stage3"
     first, last = (load_file(run / f"checkpoints/{name}/model.safetensors") for name in ("best", "last"))
     assert first.keys() == last.keys()
     fresh = train("fresh", "model.trainable=none", "epochs=1")
@@ -127,10 +127,21 @@ def test_layers_that_train_later_are_not_before_the_cut(here, capsys):
     assert not any(name.startswith(("features.stage3", "features.conv1")) for name in moved)
 
 
+@pytest.mark.slow
+def test_names_on_screen_are_those_that_trainable_takes(here, capsys):
+    """mobilenet_v2 calls its own layers features, too."""
+    words = ["model.arch=mobilenet_v2", "epochs=1", "dataset.image_size=32"]
+    run = train("run", *words, "model.trainable=features.14..")
+    assert facts(run)["cut"] == "after features.13"
+    said = capsys.readouterr().err
+    assert "the frozen layers, up to features.13, are computed once" in said
+    assert "features.features" not in said
+
+
 def test_where_nothing_can_be_kept_a_sentence_says_why(here, capsys):
     run = train("run", "model.trainable=conv1", "epochs=1")
     assert (
-        "note: every step computes the whole network: nothing is frozen before features.conv1.0, which trains\n"
+        "note: every step computes the whole network: nothing is frozen before conv1.0, which trains\n"
     ) in capsys.readouterr().err
     assert facts(run) is None
     assert not (here / "cache").exists()

@@ -9,7 +9,7 @@ from torch import nn
 from torchvision import models
 from torchvision.ops import StochasticDepth
 
-from cnnrun.models.freezing import Freezing, freezing_of
+from cnnrun.models.freezing import Freezing, freezing_of, name_to_write
 from cnnrun.models.layer_ranges import resolve
 from cnnrun.models.layers import layer_table
 from cnnrun.training.average import Average
@@ -201,12 +201,21 @@ def test_the_table_of_layers_says_what_trains_and_how_its_batch_norm_does():
     assert (rows["features.c.bn"]["trainable"], rows["features.c.bn"]["batch_norm"]) == (8, "eval")
 
 
+def test_modules_are_called_as_trainable_takes_them():
+    assert [name_to_write(frozen("c"), name) for name in ("features.a.conv", "features.features.1", "head")] == [
+        "a.conv",
+        "features.1",
+        "head",
+    ]
+    assert name_to_write(nn.Sequential(OrderedDict(features=Net())), "features.features") == "features.features"
+
+
 def test_a_convolution_parted_from_its_batch_norm_is_warned_of():
     assert frozen("c").freezing.warnings == []
     (warning,) = frozen("b.conv").freezing.warnings
-    assert "features.b.conv, which trains, from its BatchNorm features.b.bn, which is frozen" in warning
+    assert "model.trainable parts b.conv, which trains, from its BatchNorm b.bn, which is frozen" in warning
     (warning,) = frozen(".*bn").freezing.warnings
-    assert "features.a.conv, which is frozen, from its BatchNorm features.a.bn, which trains; and 2 more" in warning
+    assert " a.conv, which is frozen, from its BatchNorm a.bn, which trains; and 2 more" in warning
 
 
 def summary(*args, **settings):
