@@ -173,6 +173,8 @@ class _Scan:
         return found
 
     def _nothing(self, folders: list["os.DirEntry[str]"], loose: int) -> str:
+        if loose and as_label(self._root.absolute().name) in (self._known or ()):
+            return f"{self._root} is the folder of one class; name the one that it lies in, root={self._root.parent}"
         if loose:
             return (
                 f"{self._root} holds {counted(loose, 'picture')} and no class folders: {LAYOUT}; to learn what a "
