@@ -41,7 +41,8 @@ def _families_beside(text: str) -> list[str]:
     """Those that the usual font needs beside it."""
     if text.isascii():
         return []
-    lacking = [character for character in dict.fromkeys(text) if ord(character) not in _usual_characters()]
+    visible = dict.fromkeys("".join(text.split()))
+    lacking = [character for character in visible if ord(character) not in _usual_characters()]
     _look_up({character for character in lacking if character not in _FAMILY_OF})
     found = [_FAMILY_OF[character] for character in lacking]
     return [family for family in dict.fromkeys(found) if family]

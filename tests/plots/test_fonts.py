@@ -62,7 +62,8 @@ def ink(picture: Image.Image) -> int:
 
 
 def test_what_the_usual_font_has_needs_no_other() -> None:
-    assert fonts.families("plain") == fonts.families("Кошка é …") == USUAL
+    assert fonts.families("plain") == fonts.families("Кошка é …\n\x85") == USUAL
+    assert fonts._FAMILY_OF == {}, "none was looked for"
 
 
 def test_a_letter_that_no_font_has_stays_with_the_usual_one() -> None:
