@@ -86,6 +86,7 @@ def test_what_must_be_named_has_no_default(toy):
         configs.check_stored(run, "train", config, trusted=False)
     assert "missing setting 'dataset.root'" in str(caught.value)
     assert "missing setting 'task'" in str(caught.value)
+    assert str(caught.value).endswith("\nwrite into run/config.yaml what the run was trained with")
 
 
 def test_a_run_goes_on_with_what_it_lacked_in_its_config(toy):

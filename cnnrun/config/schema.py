@@ -16,8 +16,8 @@ from cnnrun.errors import ConfigError, near_miss
 MISSING = "???"
 """How OmegaConf writes a value that must be given."""
 
-UNKNOWN = "unknown setting"
-"""How `check` begins what it says of a setting that nobody has."""
+UNKNOWN, LACKING = "unknown setting", "missing setting"
+"""How `check` begins what it says of a setting that nobody has, and of one that is not there."""
 
 COMMAND_GROUPS = {"train": tuple(GROUPS), "eval": (), "predict": ("model",)}
 OPTIONAL_GROUPS = {"predict": ("model",)}
@@ -134,7 +134,7 @@ def _problems(command: str, config: dict[str, Any], trusted: bool) -> Iterator[s
         if group in config:
             yield from _group_problems(group, config[group], trusted)
         elif group not in OPTIONAL_GROUPS.get(command, ()):
-            yield f"missing setting '{group}': cnnrun {command} needs it"
+            yield f"{LACKING} '{group}': cnnrun {command} needs it"
 
 
 def _command_signature(command: str) -> Signature:
@@ -176,7 +176,7 @@ def _compare(prefix: str, signature: Signature, values: dict[str, Any], groups: 
         if values.get(name) == MISSING:
             yield f"{prefix}{name} is required: write {prefix}{name}=..."
         elif name not in values and knob.required:
-            yield f"missing setting '{prefix}{name}': {signature.owner} needs it"
+            yield f"{LACKING} '{prefix}{name}': {signature.owner} needs it"
         elif name in values and knob.annotation is not inspect.Parameter.empty:
             yield from _value_problems(f"{prefix}{name}", knob.annotation, values[name], signature.owner)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnrun import __version__
 from cnnrun.config import options
-from cnnrun.config.schema import COMMAND_GROUPS, MISSING, UNKNOWN, check, shown
+from cnnrun.config.schema import COMMAND_GROUPS, LACKING, MISSING, UNKNOWN, check, shown
 from cnnrun.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def config_of(run: "Run") -> tuple[dict[str, Any], str]:
 
 
 def check_stored(run: "Run", command: str, config: dict[str, Any], *, trusted: bool) -> None:
-    """As `check`, for a config that came from a run: of settings that are gone it says what to do.
+    """As `check`, for a config that came from a run: of settings that are gone, or not there, it says what to do.
 
     Raises:
         ConfigError: lists every problem.
@@ -46,16 +46,24 @@ def check_stored(run: "Run", command: str, config: dict[str, Any], *, trusted: b
     try:
         check(command, config, trusted=trusted)
     except ConfigError as error:
-        if UNKNOWN not in str(error):
-            raise
-        versions = run.record.get("versions")
-        version = versions.get("cnnrun") if isinstance(versions, dict) else None
-        writer = "another version of cnnrun" if version in (None, __version__) else f"cnnrun {version}"
+        advice = _advice(run, str(error))
         mark = "\n" if "\n" in str(error) else "; "
-        raise ConfigError(
-            f"{error}{mark}{run.config_file} was written by {writer}, and this is {__version__}: use that one, or take "
-            "out of the file what is unknown here, if the run did not need it"
-        ) from error
+        if not advice:
+            raise
+        raise ConfigError(f"{error}{mark}{advice}") from error
+
+
+def _advice(run: "Run", problems: str) -> str:
+    """What to do about settings that are gone, or of which no default is known."""
+    versions = run.record.get("versions")
+    version = versions.get("cnnrun") if isinstance(versions, dict) else None
+    writer = "another version of cnnrun" if version in (None, __version__) else f"cnnrun {version}"
+    if UNKNOWN in problems:
+        return (
+            f"{run.config_file} was written by {writer}, and this is {__version__}: use that one, or take out of the "
+            "file what is unknown here, if the run did not need it"
+        )
+    return f"write into {run.config_file} what the run was trained with" if LACKING in problems else ""
 
 
 def _filled(
