@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from cnnrun.config.compose import Job
 
 INTERRUPTED = 130
+UNTIL_TOLD = 15.0
+"""Seconds: torchrun ends all processes once one has ended, and the one that is to tell may be slower."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _dispatch(words)
     except CnnrunError as error:
         code = error.exit_code
-        if not _is_told_elsewhere(error):
+        if _is_told_elsewhere(error):
+            time.sleep(0 if isinstance(error, Interrupted) else UNTIL_TOLD)
+        else:
             kind = "" if isinstance(error, Interrupted) else "error: "
             _tell(f"{_program(words)}: {kind}{error}")
     except KeyboardInterrupt:

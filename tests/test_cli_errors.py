@@ -412,3 +412,13 @@ def test_a_path_below_home_is_found_where_the_shell_leaves_the_tilde(toy, monkey
     monkeypatch.setenv("HOME", str(Path.cwd() / "home"))
     assert cli.main(["train", "hydra.run.dir=~/runs/a b"]) == 0
     assert toy.CALLS[0][1].output_dir == Path.cwd() / "home/runs/a b"
+
+
+def test_of_several_processes_the_first_tells_and_the_others_leave_it_the_time(toy, monkeypatch, capsys):
+    waits = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    for rank in ("1", "0"):
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        assert cli.main(["train", "model=cmn"]) == 2
+    assert waits == [cli.UNTIL_TOLD]
+    assert capsys.readouterr().err.count("unknown model 'cmn'") == 1
