@@ -21,7 +21,9 @@ def per_class(per_class: pd.DataFrame, split: str) -> Figure:
     table = per_class.sort_values("f1", ascending=False, kind="stable")
     length = min(0.27 * len(table), TALLEST)
     rows = np.arange(len(table))
-    figure = new_figure(11, length + 1.9, f"per class on {split}, sorted by F1 (mean {table['f1'].mean():.4f})")
+    occurring = table[table["support"] + table["predicted"] > 0]
+    title = f"per class on {split}, sorted by F1 (mean {occurring['f1'].mean():.4f})"
+    figure = new_figure(11, length + 1.9, title)
     shares, samples = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     size = 5.5 if length < TALLEST else 3.5
     shares.barh(rows, table["f1"], height=0.75, color=BLUE, alpha=0.35, label="F1")

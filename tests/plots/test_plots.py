@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from cnnrun import tables
 from cnnrun.plots import PLOTS
@@ -164,6 +165,17 @@ def test_axes_of_counts_have_whole_numbers(most: int) -> None:
         ticks = axis.get_majorticklocs()
         np.testing.assert_array_equal(ticks, ticks.round())
         assert 2 <= len(ticks) <= 12
+
+
+def test_the_mean_over_classes_is_of_those_that_occur_as_in_scikit_learn() -> None:
+    targets, predicted = [0, 0, 1, 1, 1], [0, 1, 1, 1, 3]
+    shares = precision_recall_fscore_support(targets, predicted, labels=range(5), zero_division=0)
+    precision, recall, f1, support = shares
+    columns = {"precision": precision, "recall": recall, "f1": f1, "support": support}
+    table = pd.DataFrame({"class": list("abcde"), "predicted": np.bincount(predicted, minlength=5), **columns})
+    mean = f1_score(targets, predicted, average="macro")
+    assert mean != f1.mean()
+    assert per_class(table, "test").get_suptitle().endswith(f"(mean {mean:.4f})")
 
 
 @pytest.mark.parametrize("count", CLASS_COUNTS)
