@@ -83,7 +83,8 @@ class Prefix:
 
     def _digest(self, result: Tensor) -> str:
         """Changes with any weight, and with whatever else changes what is computed."""
-        facts = [self.cut.place, self.compute.precision, self.chunk, torch.__version__, torch.get_num_threads()]
+        place = self.cut.side, self.cut.module
+        facts = [place, self.compute.precision, self.chunk, torch.__version__, torch.get_num_threads()]
         digest = hashlib.sha256(repr(facts).encode())
         for name, value in self._head.state_dict().items():
             digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())

@@ -1,5 +1,7 @@
 """The prefix as a function of the samples: folding, chunks, precision. `pytest tests/training/test_prefix.py`"""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -114,6 +116,13 @@ def test_the_key_changes_with_weights_precision_and_what_is_computed():
     nn.init.zeros_(model.head.weight)
     keys.add(prefix_of(model).key)
     assert len(keys) == 4
+
+
+def test_the_key_does_not_depend_on_what_a_user_calls_the_cut():
+    model = network()
+    cut, _ = find_cut(model, images(2))
+    keys = {Prefix(replace(cut, name=name), model, FP32).key for name in ("", "stage1", "stage2")}
+    assert len(keys) == 1
 
 
 def test_batch_normalisation_that_is_wrong_to_fold_is_not():
