@@ -77,6 +77,14 @@ def test_an_option_that_is_another_network_today_gives_nothing(toy, option):
     assert sentence.endswith(": model.dropout=0.0")
 
 
+@pytest.mark.parametrize("command", [["train"], {}, 3, "explain"])
+def test_a_run_of_no_command_of_ours_is_taken_as_it_is(toy, command):
+    old_run(without("sampler"))
+    run = Run.open("run")
+    run.update(command=command)
+    assert configs.config_of(run) == (run.config, "")
+
+
 def test_what_must_be_named_has_no_default(toy):
     old_run(without("dataset.root", "task"))
     run = Run.open("run")

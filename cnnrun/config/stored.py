@@ -21,11 +21,12 @@ def config_of(run: "Run") -> tuple[dict[str, Any], str]:
         DataError: if the config cannot.
     """
     config, command = run.config, run.record.get("command")
-    if command not in COMMAND_GROUPS:
+    if not isinstance(command, str) or command not in COMMAND_GROUPS:
         return config, ""
     places, taken = options.folders(), dict[str, Any]()
-    whole = _filled(config, _defaults(f"{command}.yaml", places), taken)
-    for key, block in _defaults(f"{command}.yaml", places).items():
+    defaults = _defaults(f"{command}.yaml", places)
+    whole = _filled(config, defaults, taken)
+    for key, block in defaults.items():
         if isinstance(block, dict) and isinstance(config.get(key), dict):
             whole[key] = _filled(config[key], block, taken, f"{key}.")
     for group in COMMAND_GROUPS[command]:
