@@ -1,5 +1,6 @@
 """Every wrong input gets one sentence and exit 2, before anything is written. `pytest tests/test_cli_errors.py`"""
 
+import errno
 import os
 import shlex
 import sys
@@ -361,6 +362,21 @@ def test_a_folder_that_cannot_be_made_is_told_before_any_work(toy, capsys, monke
     assert cli.main(["train", "hydra.run.dir=closed/a/b"]) == 1
     assert capsys.readouterr().err == "cnnrun train: error: could not write into closed: Permission denied\n"
     assert toy.CALLS == []
+
+
+def test_a_folder_within_one_that_may_not_be_searched_is_told_too(toy, capsys, monkeypatch):
+    Path("closed").mkdir()
+    stat = os.stat
+
+    def as_another_user(place, *args, **kwargs):
+        if isinstance(place, str | os.PathLike) and Path("closed") in Path(place).parents:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+        return stat(place, *args, **kwargs)
+
+    monkeypatch.setattr(os, "stat", as_another_user)  # root may search everywhere
+    monkeypatch.setattr(os, "access", lambda place, _: place != Path("closed"))
+    assert cli.main(["train", "hydra.run.dir=closed/a/b"]) == 1
+    assert capsys.readouterr().err == "cnnrun train: error: could not write into closed: Permission denied\n"
 
 
 def test_a_missing_run_names_runs_nearby(toy, capsys):

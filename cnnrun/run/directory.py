@@ -68,9 +68,9 @@ class Run(StoredRun):
             ConfigError: as `create`. CnnrunError: if nothing can be made there.
         """
         refuse_another_run(path)
+        refuse_unwritable(path)
         if path.is_dir():
             refuse_others_files(path)
-        refuse_unwritable(path)
 
     @classmethod
     def open(cls, path: Path | str, *, writes: bool = True) -> Self:

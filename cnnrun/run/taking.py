@@ -12,7 +12,7 @@ from cnnrun.run.stored import StoredRun
 
 def refuse_another_run(path: Path) -> None:
     """Raises: ConfigError: if a run is there; says whether it can be gone on with."""
-    if not (path / RECORD).exists():
+    if not os.path.exists(path / RECORD):  # Path.exists raises where a folder above may not be searched
         return
     there = StoredRun(path)
     what, can_go_on = "a run", True
@@ -37,7 +37,7 @@ def refuse_others_files(path: Path) -> None:
 
 def refuse_unwritable(path: Path) -> None:
     """Raises: CnnrunError: if nothing can be made there."""
-    nearest = next(place for place in (path, *path.parents) if place.exists())
+    nearest = next(place for place in (path, *path.parents) if os.path.exists(place))
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise CnnrunError(f"could not write into {nearest}: {os.strerror(errno.EACCES)}")
 
