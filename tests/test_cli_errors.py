@@ -105,6 +105,9 @@ WRONG = {
     "train model.channels=32,64": (
         "'model.channels=32,64' gives several values: -m runs each of them, model.channels=[32,64] is a list"
     ),
+    "train model.trainable=head,stage3": (
+        "'model.trainable=head,stage3' gives several values: -m runs each of them, model.trainable=[head,stage3] is a list"
+    ),
     "train model.channels=[16,32": "cannot read 'model.channels=[16,32': the closing ] is missing",
     "train model.channels=[[16],[32]": "cannot read 'model.channels=[[16],[32]': the closing ] is missing",
     "train seed=range(0,3)": "'seed=range(0,3)' gives several values: -m runs each of them",

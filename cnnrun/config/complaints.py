@@ -57,7 +57,7 @@ def _from_hydra(error: HydraException, command: str, places: list[Path]) -> str:
     text = str(error)
     if match := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.*)'", text):
         key, value = overrides.split(match[1])
-        a_list = f", {key}=[{value}] is a list" if _is_a_list(key, command, places) else ""
+        a_list = f", {key}=[{overrides.bare(key, value)}] is a list" if _is_a_list(key, command, places) else ""
         return f"{overrides.shown(match[1])} gives several values: -m runs each of them{a_list}"
     if match := re.match(r"Could not override '([^']*)'", text):
         return f"unknown setting '{match[1]}'{near_miss(match[1], options.names(command, places))}"

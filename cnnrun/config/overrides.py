@@ -49,9 +49,15 @@ def experiments(words: Iterable[str]) -> list[str]:
 def shown(override: str) -> str:
     """A word as it was typed, in quotes that a shell takes."""
     key, value = split(override)
-    bare = unquote(value) if is_path(key) else ",".join(map(unquote, _parts(value))) if key == RANGES else value
-    typed = f"{key}={bare}"
+    typed = f"{key}={bare(key, value)}"
     return shlex.quote(typed) if "'" in typed else f"'{typed}'"
+
+
+def bare(key: str, value: str) -> str:
+    """A value without the quotes that `prepare` puts around paths and layer ranges."""
+    if key == RANGES:
+        return ",".join(map(unquote, _parts(value)))
+    return unquote(value) if is_path(key) else value
 
 
 def is_path(key: str) -> bool:
