@@ -106,7 +106,8 @@ WRONG = {
         "'model.channels=32,64' gives several values: -m runs each of them, model.channels=[32,64] is a list"
     ),
     "train model.trainable=head,stage3": (
-        "'model.trainable=head,stage3' gives several values: -m runs each of them, model.trainable=[head,stage3] is a list"
+        "'model.trainable=head,stage3' gives several values: -m runs each of them, "
+        "model.trainable=[head,stage3] is a list"
     ),
     "train model.channels=[16,32": "cannot read 'model.channels=[16,32': the closing ] is missing",
     "train model.channels=[[16],[32]": "cannot read 'model.channels=[[16],[32]': the closing ] is missing",
