@@ -71,7 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CnnrunError as error:
         code = error.exit_code
         if _is_told_elsewhere(error):
-            time.sleep(0 if isinstance(error, Interrupted) else UNTIL_TOLD)
+            with suppress(KeyboardInterrupt):
+                time.sleep(0 if isinstance(error, Interrupted) else UNTIL_TOLD)
         else:
             kind = "" if isinstance(error, Interrupted) else "error: "
             _tell(f"{_program(words)}: {kind}{error}")

@@ -442,3 +442,13 @@ def test_of_several_processes_the_first_tells_and_the_others_leave_it_the_time(t
         assert cli.main(["train", "model=cmn"]) == 2
     assert waits == [cli.UNTIL_TOLD]
     assert capsys.readouterr().err.count("unknown model 'cmn'") == 1
+
+
+def test_a_process_that_leaves_others_the_time_to_tell_ends_at_once_when_it_is_interrupted(toy, monkeypatch, capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", interrupted)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert cli.main(["train", "model=cmn"]) == 2
+    assert capsys.readouterr().err == ""
