@@ -42,7 +42,9 @@ class Run(StoredRun):
         """Make the directory and write its config and its record (status "running").
 
         Raises:
-            ConfigError: if a run is already there, or files that are not a run's.
+            ConfigError: if a run is already there, or files that are not a run's, or another process is writing it.
+            CnnrunError: if the folder cannot be made.
+            NotWritten: if nothing may be written there.
         """
         run = cls(path, writes=writes)
         if not writes:
