@@ -1,5 +1,7 @@
 """The key=value words of a command line, before Hydra parses them."""
 
+import errno
+import os
 import re
 import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -70,7 +72,7 @@ def prepare(overrides: Iterable[str], groups: Mapping[str, list[str]], names: Co
 
     Raises:
         ConfigError: as `split`; where a lone word is an option of one of the `groups`, or a path that one of the
-            settings `names` can be, it says which. Also if a path is empty, as an unset variable makes it.
+            settings `names` can be, it says which. Also if a path is empty, as an unset variable makes it, or no path.
     """
     prepared = []
     for override in overrides:
@@ -78,18 +80,32 @@ def prepare(overrides: Iterable[str], groups: Mapping[str, list[str]], names: Co
             example = shlex.quote(f"{meant}={override}")
             raise ConfigError(f"'{override}' is no setting: settings are written key=value, as in {example}")
         key, value = split(override)
-        if is_path(key) and not unquote(value):
-            raise ConfigError(f"'{key}=': a path must not be empty")
-        if is_path(key) and value.startswith("~/"):
-            # A shell does this only at the start of a word.
-            value = str(Path(value).expanduser())
         if is_path(key):
-            prepared.append(f"{key}={_literal(value)}")
+            prepared.append(f"{key}={_literal(_path(key, value))}")
         elif key == RANGES:
             prepared.append(f"{key}={','.join(map(_literal, _parts(value)))}")
         else:
             prepared.append(override)
     return tuple(prepared)
+
+
+def _path(key: str, value: str) -> str:
+    """The value of a key that names a path; there need be nothing at it.
+
+    Raises:
+        ConfigError: if there can be nothing, or nobody may look.
+    """
+    if not unquote(value):
+        raise ConfigError(f"'{key}=': a path must not be empty")
+    # A shell does this only at the start of a word.
+    path = str(Path(value).expanduser()) if value.startswith("~/") else value
+    try:
+        os.stat(unquote(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return path
+    except OSError as error:
+        raise ConfigError(f"'{key}={unquote(path)}': {os.strerror(error.errno or errno.EINVAL)}") from error
+    return path
 
 
 def _literal(value: str) -> str:
