@@ -133,7 +133,7 @@ def _predict(run: Run, network: Network, inputs: Inputs, known: Truth, top_k: in
     file, total = run.table_file(PHOTOS.name), len(inputs.paths)
     done = rows.keep_whole(file, network.batch_size, top_k, total)
     if done:
-        console.note(f"{done:,} of {counted(total, 'file')} were predicted before")
+        console.note(f"predicted before: {done:,} of {counted(total, 'file')}")
     with rows.Writer(file, top_k) as writer, console.files(total, done) as report:
         for batch in predicting.predicted(network, inputs, known, top_k, first=done, threads=torch.get_num_threads()):
             writer.add(batch)

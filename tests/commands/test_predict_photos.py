@@ -303,7 +303,7 @@ def test_what_was_interrupted_goes_on_and_ends_with_the_same_bytes(here, monkeyp
     with Path("out/tables/predictions.csv").open("ab") as file:
         file.write(b"digits/x.png,ok,half a r")
     assert main(["predict", "resume=out"]) == 0
-    assert f"{left} of 40 files were predicted before" in capsys.readouterr().err
+    assert f"predicted before: {left} of 40 files" in capsys.readouterr().err
     predict(*WORDS, "hydra.run.dir=whole")
     assert everything("out") == everything("whole")
     assert Run.open("out").record["files"] == 40
