@@ -19,6 +19,7 @@ class ClassLabels:
     """The labels of an axis with the classes at 0, 1, ...: every k-th name, and the font size in points."""
 
     texts: list[str]
+    """As they are read, each on one line; a dollar sign is one."""
     every: int
     size: float
     pitch: float
@@ -29,11 +30,16 @@ class ClassLabels:
         """Inches that the widest name needs."""
         return max(inches_wide(text, self.size) for text in self.texts)
 
+    @property
+    def upright(self) -> bool:
+        """Whether they stand upright below an x axis: where they would run into each other."""
+        return self.width > 0.9 * self.pitch
+
     def put_on(self, axis: Axis) -> None:
-        """Write the names; those below an x axis stand upright where they would run into each other."""
+        """Write the names."""
         ticks = range(0, len(self.texts) * self.every, self.every)
-        upright = isinstance(axis, XAxis) and self.width > 0.9 * self.pitch
-        axis.set_ticks(ticks, labels=self.texts, fontsize=self.size, rotation=90 if upright else 0)
+        rotation = 90 if isinstance(axis, XAxis) and self.upright else 0
+        axis.set_ticks(ticks, labels=list(map(escape, self.texts)), fontsize=self.size, rotation=rotation)
         axis.set_tick_params(length=2)
 
 
@@ -42,4 +48,5 @@ def fit_labels(names: Sequence[str], inches: float) -> ClassLabels:
     pitch = inches / len(names)
     size = min(max(0.8 * pitch * POINTS_PER_INCH, SMALLEST), LARGEST)
     every = math.ceil(1.1 * size / (pitch * POINTS_PER_INCH))
-    return ClassLabels([escape(clip(name, LONGEST_NAME)) for name in names[::every]], every, size, pitch * every)
+    texts = [clip(" ".join(name.split()), LONGEST_NAME) for name in names[::every]]
+    return ClassLabels(texts, every, size, pitch * every)

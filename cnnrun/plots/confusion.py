@@ -29,7 +29,7 @@ def confusion(confusion: pd.DataFrame, split: str) -> Figure:
     percent = 100 * np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     side = min(max(0.45 * len(names), 4.3), 9.5)
     labels = fit_labels(names, side)
-    left, bottom = labels.width + 0.6, (labels.width if labels.width > labels.pitch else 0.2) + 0.5
+    left, bottom = labels.width + 0.6, (labels.width if labels.upright else 0.2) + 0.5
     # Placed by hand: square cells and a computed layout do not agree, and labels would be clipped.
     figure = new_figure(left + 2 * (side + COLORBAR), bottom + side + 0.75, _title(counts, split), self_arranging=False)
     panels = ((counts, counts.max(), "samples"), (percent, 100, "% of the target class"))

@@ -149,6 +149,31 @@ def test_confusion_shows_counts_and_row_shares(count: int, assert_nothing_is_cli
     assert_nothing_is_clipped(figure)
 
 
+@pytest.mark.parametrize(("count", "letters"), [(3, 9), (3, 11), (3, 13), (5, 3), (5, 4), (5, 5), (10, 2)])
+def test_names_of_classes_fit_below_the_matrix_flat_or_upright(
+    count: int, letters: int, assert_nothing_is_clipped: Callable
+) -> None:
+    names = [f"{'n' * letters}$x^2$\n{number}" for number in range(count)]
+    figure = confusion(
+        pd.DataFrame(np.eye(count, dtype=int), columns=names).assign(target=names)[["target", *names]], "test"
+    )
+    axes = figure.axes[0]
+    assert_nothing_is_clipped(figure)
+    assert axes.xaxis.label.get_window_extent().y0 >= 0, "the name of the axis is below the edge"
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
+    assert not any(left.overlaps(right) for left, right in pairwise(boxes))
+
+
+def test_a_name_of_several_lines_is_a_label_of_one() -> None:
+    table = pd.DataFrame({"target": ["a\nb", "c"], "a\nb": [3, 0], "c": [1, 0]})
+    figure = confusion(table, "test")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert inches_wide("a\nb", 9) > 0
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["a b", "c"]
+
+
 def test_a_class_without_samples_has_an_empty_row() -> None:
     table = pd.DataFrame({"target": ["a", "b"], "a": [3, 0], "b": [1, 0]})
     figure = confusion(table, "test")
