@@ -163,7 +163,8 @@ def _run(command: str, words: list[str]) -> int:
     if int(os.environ.get("WORLD_SIZE", 1)) > 1 and (command != "train" or flags.multirun):
         what = f"{command} -m" if flags.multirun else command
         raise ConfigError(f"torchrun is for one 'cnnrun train'; start 'cnnrun {what}' without it")
-    settings = overrides.prepare(flags.overrides, options.offered(command, places), options.names(command, places))
+    offered, names = options.offered(command, places), options.names(command, places)
+    settings = overrides.prepare(flags.overrides, offered, names, multirun=flags.multirun)
     request = Request(command, COMMANDS[command].function, settings, flags.config_dir)
     if flags.cfg:
         _show_config(request, flags)

@@ -172,6 +172,28 @@ def test_a_quoted_text_is_read_by_hydra_as_it_was(text):
     assert overrides.unquote(overrides.quote(text)) == text
 
 
+def test_with_multirun_commas_part_paths_unless_there_is_something_at_the_whole(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a,b").touch()
+    for word, prepared in {
+        "run=c,d/e f": "run='c','d/e f'",
+        "model.weights=imagenet, none": "model.weights='imagenet','none'",
+        "dataset.root='c',\"d,e\"": "dataset.root='c',\"d,e\"",
+        "inputs='c,d'": "inputs='c,d'",
+        "inputs=x{c,d}[e,f]": "inputs='x{c,d}[e,f]'",
+        "runs=a,b": "runs='a,b'",
+        "inputs=?,*": "inputs='?,*'",
+        "inputs=?,?x": "inputs='?','?x'",
+        "hydra.sweep.dir=c,d": "hydra.sweep.dir='c,d'",
+        f"run={'x' * 200},{'y' * 200}": f"run='{'x' * 200}','{'y' * 200}'",
+    }.items():
+        assert overrides.prepare([word], {}, multirun=True) == (prepared,)
+    assert overrides.prepare(["run=c,d"], {}) == ("run='c,d'",)
+    assert overrides.bare("run", "'c','d e'") == "c,d e"
+    with pytest.raises(ConfigError, match="must not be empty"):
+        overrides.prepare(["run=c,"], {}, multirun=True)
+
+
 def test_only_paths_and_each_of_several_layer_ranges_are_quoted():
     ranges = "model.trainable=0:40,[a,b[12]],x{1,2},'y,z',\"\""
     words = ["run=a,b", "dataset.root=x y", "labels=null", "seed=1,2", ranges, "dataset.csv='q'"]

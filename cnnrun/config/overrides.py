@@ -1,6 +1,7 @@
 """The key=value words of a command line, before Hydra parses them."""
 
 import errno
+import glob
 import os
 import re
 import shlex
@@ -57,18 +58,27 @@ def shown(override: str) -> str:
 
 def bare(key: str, value: str) -> str:
     """A value without the quotes that `prepare` puts around paths and layer ranges."""
-    if key == RANGES:
-        return ",".join(map(unquote, _parts(value)))
+    parts = _parts(value)
+    if key == RANGES or (is_path(key) and all(map(_is_quoted, parts))):
+        return ",".join(map(unquote, parts))
     return unquote(value) if is_path(key) else value
 
 
 def is_path(key: str) -> bool:
-    """Whether the value of a key is a path which never means a list or a sweep."""
+    """Whether the value of a key is a path, which never means a list, and several only with -m."""
     return key in (*PATHS, RUN_FOLDER, SWEEP_FOLDER) or key.endswith(PATH_ENDINGS)
 
 
-def prepare(overrides: Iterable[str], groups: Mapping[str, list[str]], names: Collection[str] = ()) -> tuple[str, ...]:
+def prepare(
+    overrides: Iterable[str],
+    groups: Mapping[str, list[str]],
+    names: Collection[str] = (),
+    *,
+    multirun: bool = False,
+) -> tuple[str, ...]:
     """Check the form of each word, and quote paths, so that `Photos (1)/a,b.jpg` reaches Hydra whole, and layer ranges.
+
+    With `multirun`, commas part several paths, unless there is something at the whole.
 
     Raises:
         ConfigError: as `split`; where a lone word is an option of one of the `groups`, or a path that one of the
@@ -81,12 +91,19 @@ def prepare(overrides: Iterable[str], groups: Mapping[str, list[str]], names: Co
             raise ConfigError(f"'{override}' is no setting: settings are written key=value, as in {example}")
         key, value = split(override)
         if is_path(key):
-            prepared.append(f"{key}={_literal(_path(key, value))}")
+            paths = _parts(value) if multirun and _are_several(key, value) else [value]
+            prepared.append(f"{key}={','.join(_literal(_path(key, path)) for path in paths)}")
         elif key == RANGES:
             prepared.append(f"{key}={','.join(map(_literal, _parts(value)))}")
         else:
             prepared.append(override)
     return tuple(prepared)
+
+
+def _are_several(key: str, value: str) -> bool:
+    """Whether the commas of a value part paths, and are not of the name or the pattern of one."""
+    whole = os.path.expanduser(unquote(value))
+    return key not in (RUN_FOLDER, SWEEP_FOLDER) and not os.path.exists(whole) and not any(glob.iglob(whole))
 
 
 def _path(key: str, value: str) -> str:

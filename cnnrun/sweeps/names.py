@@ -4,7 +4,10 @@ import hashlib
 import json
 import re
 from collections.abc import Container, Iterable, Mapping
+from pathlib import PurePath
 from typing import Any
+
+from cnnrun.config.overrides import is_path, unquote
 
 LONGEST = 120
 """Characters; file systems end at 255 bytes."""
@@ -19,16 +22,24 @@ def sweep_name(keys: Iterable[str], rest: Any) -> str:
 def job_name(settings: Mapping[str, str], taken: Container[str] = ()) -> str:
     """`key=value,key=value`, with a digest where characters that do not belong into a file name had to go.
 
+    Of a path only the last part is named.
+
     Args:
         taken: names of other jobs, for settings that differ from these in no more than quotes or brackets.
     """
-    exact = ",".join(f"{key}={value}" for key, value in settings.items()) or "only"
-    listed = re.sub(r"(?<=\[)[^\[\]]*(?=\])", lambda match: match[0].replace(",", "-"), exact)
+    texts = {key: unquote(value) if is_path(key) else value for key, value in settings.items()}
+    exact = _joined(texts)
+    short = _joined({key: PurePath(text).name or text if is_path(key) else text for key, text in texts.items()})
+    listed = re.sub(r"(?<=\[)[^\[\]]*(?=\])", lambda match: match[0].replace(",", "-"), short)
     bare = re.sub(r"[\[\]\"']", "", listed)
     safe = re.sub(r"[^\w.=+,-]", "_", bare)
-    if len(safe) > LONGEST or safe != bare or safe in taken:
+    if len(safe) > LONGEST or short != exact or safe != bare or safe in taken:
         safe = f"{safe[:LONGEST]}-{_digest(exact, 8)}"
     return safe
+
+
+def _joined(settings: Mapping[str, str]) -> str:
+    return ",".join(f"{key}={value}" for key, value in settings.items()) or "only"
 
 
 def without(config: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:

@@ -328,6 +328,22 @@ def test_evaluations_can_be_swept(toy):
     assert [config["split"] for config, _ in toy.CALLS] == ["val", "test"]
 
 
+def test_paths_can_be_swept_and_name_a_job_with_their_last_part(toy, capsys):
+    for folder in ("one", "a b/two", "c, d"):
+        assert cli.main(["train", f"hydra.run.dir={folder}"]) == 0
+    capsys.readouterr()
+    assert cli.main(["eval", "-m", "run=one,a b/two"]) == 0
+    assert [config["run"] for config, _ in toy.CALLS[3:]] == ["one", "a b/two"]
+    assert [row["run"] for row in rows_of(the_sweep())] == ["one", "a b/two"]
+    plain, inner = sorted(jobs_in(the_sweep()), key=len)
+    assert plain == "run=one"
+    assert inner.startswith("run=two-")
+    assert len(inner) == len("run=two-") + 8
+    assert "\na b/two  finished" in capsys.readouterr().out
+    assert cli.main(["eval", "-m", "run=c, d"]) == 0
+    assert toy.CALLS[-1][0]["run"] == "c, d"
+
+
 def test_the_table_of_evaluations_shows_the_watched_metric_of_each_split(toy, capsys):
     assert cli.main(["train", "hydra.run.dir=first"]) == 0
     capsys.readouterr()
