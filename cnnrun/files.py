@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         NotWritten: if the disk is full or the folder cannot be written; what stood there before still stands.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
@@ -30,7 +31,8 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise NotWritten(_complaint(path, error)) from error
 
 
@@ -43,7 +45,7 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
     Raises:
         CnnrunError: as write_bytes.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = _temporary(path)
     try:
         temporary.mkdir(parents=True)
         fill(temporary)
@@ -89,6 +91,11 @@ def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files and folders that a killed process left below `folder`."""
     for leftover in folder.rglob(".*.tmp"):
         shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    """A new name beside it, which is not too long where its own is just short enough."""
+    return path.with_name(f".{path.name[:32]}.{secrets.token_hex(4)}.tmp")
 
 
 def _aside(path: Path) -> Path:

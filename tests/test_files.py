@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from cnnrun.errors import CnnrunError
+from cnnrun.errors import CnnrunError, NotWritten
 from cnnrun.files import remove_leftovers, write_bytes, write_folder
 
 
@@ -49,6 +49,15 @@ def test_a_failure_between_the_renames_leaves_one_whole_folder(tmp_path, monkeyp
     with pytest.raises(CnnrunError):
         write_folder(folder, lambda target: (target / "a").write_text("new"))
     assert (folder / "a").read_text() == "old"
+
+
+@pytest.mark.parametrize("name", ["l" * 251 + ".jpg", "🌻" * 62 + ".jpg"], ids=["letters", "wide"])
+def test_a_name_as_long_as_systems_take_is_written(tmp_path, name):
+    write_bytes(tmp_path / name, b"whole")
+    assert (tmp_path / name).read_bytes() == b"whole"
+    with pytest.raises(NotWritten, match="File name too long"):
+        write_bytes(tmp_path / f"{name}.jpg", b"whole")
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
 def test_leftovers_of_a_killed_process_are_removed_and_nothing_else(tmp_path):

@@ -1,6 +1,8 @@
 """The contact sheet and the annotated copies: photos again, with what was predicted of them."""
 
+import hashlib
 import io
+import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -34,6 +36,8 @@ FORMATS = {
 """Of an annotated copy, by the name that it keeps."""
 OTHER = ".jpg"
 """What is added to another name."""
+LONGEST_NAME = 255
+"""Bytes that systems take; that of a copy may need more than the photo's, which had no suffix to write."""
 
 
 def tiles(inputs: Inputs, rows: Sequence[Row]) -> list[Tile]:
@@ -99,14 +103,17 @@ def caption(row: Row) -> list[str]:
 
 
 def copy_names(paths: Collection[str]) -> dict[str, str]:
-    """Where the copy of each input lies: under its own path where that stays inside, and names a format to write."""
+    """Where the copy of each input lies: under its own path where that stays inside, and names a format to write.
+
+    A name that would be longer than systems take is cut, and told from others by a digest.
+    """
     wanted = {path: _inside(path) for path in paths}
     taken: set[str] = set()
     names: dict[str, str] = {}
     for path in sorted(paths, key=lambda path: (wanted[path] != path, path)):
-        name = wanted[path]
+        name = _short_enough(wanted[path], path)
         while name in taken:
-            name += OTHER
+            name = _short_enough(name + OTHER, path)
         taken.add(name)
         names[path] = name
     return names
@@ -116,6 +123,15 @@ def _inside(path: str) -> str:
     parts = [part for part in PurePosixPath(path).parts if part not in ("..", "/")]
     name = "/".join(part.replace(":", "_") for part in parts)
     return name if PurePosixPath(name).suffix.lower() in FORMATS else name + OTHER
+
+
+def _short_enough(name: str, path: str) -> str:
+    """The name, or its beginning with a digest of the path."""
+    if len(os.fsencode(PurePosixPath(name).name)) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
+    place = PurePosixPath(name)
+    return str(place.with_name(f"{place.stem[: LONGEST_NAME // 8]}-{digest}{place.suffix}"))
 
 
 def _encoded(picture: Image.Image, name: str) -> bytes:

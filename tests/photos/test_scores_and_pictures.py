@@ -1,6 +1,7 @@
 """How predictions agree with the truth, and how they are shown. `pytest tests/photos/test_scores_and_pictures.py`"""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -180,6 +181,17 @@ def test_a_copy_stays_inside_and_has_a_name_of_its_own():
     assert names["b"] == "b.jpg.jpg"
     assert len(set(names.values())) == len(names)
     assert not any(".." in name.split("/") or name.startswith("/") for name in names.values())
+
+
+def test_a_copy_whose_name_would_be_too_long_has_a_shorter_one():
+    long = "l" * 251
+    paths = [f"a/{long}.jpg", f"{long}.heic", f"{long}.HEI", f"../a/{long}.jpg", "🌻" * 63]
+    names = pictures.copy_names(paths)
+    assert names[paths[0]] == paths[0]
+    assert len(set(names.values())) == len(names)
+    assert max(len(Path(name).name.encode()) for name in names.values()) == 255
+    assert all(name.endswith(".jpg") for name in names.values())
+    assert names == pictures.copy_names(paths[::-1])
 
 
 def test_a_caption_names_guesses_and_truth():
