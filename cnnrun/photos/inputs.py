@@ -49,7 +49,12 @@ def find_inputs(inputs: str) -> Inputs:
         return Inputs(place.parent, (place.name,)) if lines is None else _of_list(place, lines)
     if glob.has_magic(inputs):
         return _of_glob(str(place))
-    raise DataError(f"inputs={inputs}: there is no such file or folder{_near(place)}")
+    raise DataError(f"inputs={inputs}: there is no such file or folder{_several(inputs) or _near(place)}")
+
+
+def _several(inputs: str) -> str:
+    """How to name several, for words that may have been meant so."""
+    return "; a list of pictures is a .txt file with a path on each line" if "," in inputs else ""
 
 
 def _near(place: Path) -> str:
@@ -66,8 +71,9 @@ def _near(place: Path) -> str:
 def _of_folder(folder: Path) -> Inputs:
     left = Left()
     runs: list[str] = []
-    found = sorted(_walk(str(folder), left, runs))
-    remarks = [*left.remarks(), *_remark_on(runs)]
+    closed: list[str] = []
+    found = sorted(_walk(str(folder), left, runs, closed))
+    remarks = [*left.remarks(), *_remark_on(runs, "of runs"), *_remark_on(closed, "that cannot be read")]
     if found:
         return Inputs(folder, tuple(found), tuple(remarks))
     if remarks:
@@ -75,25 +81,36 @@ def _of_folder(folder: Path) -> Inputs:
     raise DataError(f"{folder} is empty: inputs names a folder with pictures, at any depth")
 
 
-def _walk(folder: str, left: Left, runs: list[str]) -> Iterator[str]:
-    """The paths of what may be pictures; each folder once, however many links lead to it."""
+def _walk(folder: str, left: Left, runs: list[str], closed: list[str]) -> Iterator[str]:
+    """The paths of what may be pictures; each folder once, however many links lead to it.
+
+    Folders of runs, and those that are closed to this user, are noted and left out.
+    """
     seen = set()
     waiting = [(folder, "")]
     while waiting:
         place, prefix = waiting.pop()
-        if (it := identity(place)) in seen:
+        try:
+            if (it := identity(place)) in seen:
+                continue
+            seen.add(it)
+            if prefix and is_run(Path(place)):
+                runs.append(prefix)
+                continue
+            folders, files = entries(place)
+        except DataError:
+            if not prefix:
+                raise
+            closed.append(prefix)
             continue
-        seen.add(it)
-        if prefix and is_run(Path(place)):
-            runs.append(prefix)
-            continue
-        folders, files = entries(place)
         yield from (picture.path for picture in pictures(files, prefix, left))
         waiting += [(entry.path, f"{prefix}{entry.name}/") for entry in reversed(folders)]
 
 
-def _remark_on(runs: list[str]) -> list[str]:
-    return [f"{counted(len(runs), 'folder')} of runs left out: {', '.join(sorted(runs)[:3])}"] if runs else []
+def _remark_on(folders: list[str], kind: str) -> list[str]:
+    if not folders:
+        return []
+    return [f"{counted(len(folders), 'folder')} {kind} left out: {', '.join(map(shown, sorted(folders)[:3]))}"]
 
 
 # --- a glob
@@ -102,7 +119,7 @@ def _remark_on(runs: list[str]) -> list[str]:
 def _of_glob(pattern: str) -> Inputs:
     root = _fixed_part(pattern)
     below = glob.glob(os.path.relpath(pattern, root), root_dir=root, recursive=True)
-    files = [path for path in below if not (root / path).is_dir()]
+    files = [path for path in below if not os.path.isdir(root / path)]
     own = _outside_of_runs(root, (path for path in files if not is_junk(os.path.basename(path))))
     wanted = os.path.splitext(pattern)[1].lower()
     others = [path for path in own if _suffix(path)[1:] in NO_PICTURES and _suffix(path) != wanted]
@@ -110,7 +127,7 @@ def _of_glob(pattern: str) -> Inputs:
     remarks = Left(Counter(map(_suffix, others))).remarks()
     if found:
         return Inputs(root, tuple(found), tuple(remarks))
-    raise DataError(f"inputs={pattern}: no picture matches{_there(root)}")
+    raise DataError(f"inputs={pattern}: no picture matches{_several(pattern) or _there(root)}")
 
 
 def _fixed_part(pattern: str) -> Path:

@@ -1,6 +1,7 @@
 """What a run directory holds. Reading needs no lock."""
 
 import csv
+import os
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,8 @@ class StoredRun:
 
 def is_run(path: Path) -> bool:
     """Whether it is a folder that `Run.create` made."""
-    return (path / RECORD).is_file() and (path / CONFIG).is_file()
+    # Path.is_file raises where the folder may not be searched
+    return os.path.isfile(path / RECORD) and os.path.isfile(path / CONFIG)
 
 
 def runs_near(path: Path) -> list[Path]:

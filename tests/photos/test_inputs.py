@@ -1,5 +1,6 @@
 """Which files are predicted, in which order. `pytest tests/photos/test_inputs.py`"""
 
+import errno
 import os
 from pathlib import Path
 
@@ -45,6 +46,29 @@ def test_a_folder_that_several_links_lead_to_is_taken_once():
     os.symlink("a", "in/b")
     os.symlink("..", "in/a/up")
     assert find_inputs("in").paths == ("a/x.jpg",)
+
+
+def test_a_closed_folder_is_left_out_with_a_note(monkeypatch):
+    files("in/a.jpg", "in/x/b.jpg", "in/y/c.jpg")
+    for name in ("scandir", "stat"):
+        monkeypatch.setattr(os, name, _as_another_user(getattr(os, name), "x"))
+    found = find_inputs("in")
+    assert found.paths == ("a.jpg", "y/c.jpg")
+    assert found.remarks == ("1 folder that cannot be read left out: x/",)
+    with pytest.raises(DataError, match="the folder in/x cannot be read: Permission denied"):
+        find_inputs("in/x")
+
+
+def _as_another_user(whole, closed):
+    """`scandir` or `stat` for whom the folder of a name is closed; root may read everything."""
+
+    def refused(place, *arguments, **more):
+        path = Path(os.fsdecode(place)) if isinstance(place, str | bytes | os.PathLike) else Path()
+        if closed in path.parts[:-1] or (closed == path.name and whole.__name__ == "scandir"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+        return whole(place, *arguments, **more)
+
+    return refused
 
 
 def test_a_glob_takes_what_matches_below_its_fixed_part():
@@ -102,6 +126,13 @@ def test_the_digest_tells_other_files():
         ("texts", "texts holds no pictures: 2 files left out that are no pictures: .txt 2"),
         ("photos/*.jpg", "inputs=photos/*.jpg: no picture matches; photos holds .JPEG 2"),
         ("nowhere/*.jpg", "inputs=nowhere/*.jpg: no picture matches: there is no folder nowhere"),
+        *(
+            (several, f"inputs={several}: {problem}; a list of pictures is a .txt file with a path on each line")
+            for several, problem in {
+                "photos/a.JPEG,photos/b.JPEG": "there is no such file or folder",
+                "[photos/a.JPEG,photos/b.JPEG]": "no picture matches",
+            }.items()
+        ),
         ("empty.txt", "empty.txt is empty: a list has the path of a picture on each line"),
     ],
 )
