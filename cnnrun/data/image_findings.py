@@ -12,8 +12,8 @@ from cnnrun.errors import DataError, near_miss
 NAMED = 3
 """Files of a kind that a sentence names."""
 NAMED_CLASSES = 10
-IMBALANCE = 1.5
-"""From where on the largest class over the smallest is worth a sentence."""
+IMBALANCE = 3
+"""From where on the largest class over the smallest is worth a sentence; in a small set chance makes half of that."""
 
 Broken = Sequence[tuple[str, str]]
 """Path and reason."""
@@ -44,12 +44,19 @@ def redrawn(given: Sequence[SplitName | None]) -> str:
     )
 
 
-def taken_whole(count: int) -> str:
+def taken_whole(reason: str, count: int, split: str | None) -> str:
     """What was made of a folder without splits that cannot be that which a run was trained on."""
     return (
-        f"it has too few pictures of some classes to be parted as that was, so all its {counted(count, 'file')} count "
-        "as test; if the run was trained on some of them, the numbers are too good"
+        f"{reason}, so all its {counted(count, 'file')} count as {split}; if the run was trained on some of them, the "
+        "numbers are too good"
     )
+
+
+def limited(limit: int | None, used: int, there: int, *, is_judged: bool) -> list[str]:
+    """That a limit leaves files out, of a training or of what is judged with its settings."""
+    if limit is None or used >= there:
+        return []
+    return [f"dataset.limit={limit}{', as in the training' if is_judged else ''}: {used:,} of {there:,} files are used"]
 
 
 def classes(counts: Mapping[str, int], split: str) -> list[str]:

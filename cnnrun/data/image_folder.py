@@ -57,6 +57,8 @@ def image_folder(
     if known_classes is not None:
         _refuse_unknown_classes(listing, known_classes)
         listing = taken_whole(listing, known_classes)
+    if listing.whole_because:  # a limit is for what is drawn
+        limit = None
     draws = Draws(test_fraction, val_fraction, split_seed, limit, of_any_size=known_classes is not None)
     source = Source(listing, draws, on_broken, report)
     pictures = source.read(geometry)
@@ -114,6 +116,7 @@ class FolderData(LabelledData):
         counts = Counter(file.label for file in files[split])
         return [
             findings.sizes(files, len(here)),
+            *self._limited(),
             *findings.classes({name: counts[name] for name in here}, split),
             *findings.missing([name for name in self.class_names if name not in here]),
             *findings.broken(self.broken),
@@ -133,9 +136,14 @@ class FolderData(LabelledData):
     def if_changed(self) -> str:
         """What it means for an evaluation that the folder is not what it was; empty where the splits were given."""
         listing = self.source.listing
-        if listing.is_whole:
-            return findings.taken_whole(len(listing.files))
+        if listing.whole_because:
+            return findings.taken_whole(listing.whole_because, len(listing.files), listing.files[0].split)
         return findings.redrawn([file.split for file in listing.files])
+
+    def _limited(self) -> list[str]:
+        draws, files = self.source.draws, self.pictures.files
+        used = sum(map(len, files.values())) + len(self.broken)
+        return findings.limited(draws.limit, used, len(self.source.listing.files), is_judged=draws.of_any_size)
 
     def _of_size(self) -> list[str]:
         if self.pictures.resident:

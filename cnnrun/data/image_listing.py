@@ -43,8 +43,8 @@ class Listing:
     class_names: tuple[str, ...]
     remarks: tuple[str, ...]
     """What was left out, or looks odd, a sentence each."""
-    is_whole: bool = False
-    """Whether all of it is one split, because it could not be parted."""
+    whole_because: str = ""
+    """Why all of it is one split, where it was not parted."""
 
 
 def list_images(root: Path, manifest: str | None, known: Sequence[str] | None = None) -> Listing:
@@ -89,13 +89,14 @@ def _listed(root: Path, manifest: str) -> tuple[list[ImageFile], list[str]]:
 
 
 def _of_row(row: Listed) -> ImageFile:
-    split: SplitName | None = None if row.split is None else _split_name(row.split)
+    split = None if row.split is None else split_name(row.split)
     return ImageFile(row.path, row.label, split, row.size, row.mtime_ns)
 
 
-def _split_name(word: str) -> SplitName:
+def split_name(word: str) -> SplitName | None:
+    """The split that a folder or a row calls so; None where it is none."""
     names: dict[str, SplitName] = {"train": "train", "val": "val", "test": "test"}
-    return names[SPLITS[word.lower()]]
+    return names.get(SPLITS.get(word.lower(), ""))
 
 
 class _Scan:
@@ -131,8 +132,8 @@ class _Scan:
         Raises:
             DataError: if two folders are for the same split, or none is for train, where that is needed.
         """
-        named = [(folder, _split_name(folder.name)) for folder in folders if folder.name.lower() in SPLITS]
-        others = [folder for folder in folders if folder.name.lower() not in SPLITS and _holds_pictures(folder)]
+        named = [(folder, split) for folder in folders if (split := split_name(folder.name))]
+        others = [folder for folder in folders if not split_name(folder.name) and _holds_pictures(folder)]
         of_classes = [split for folder, split in named if _has_class_folders(folder)]
         counts = Counter(split for _, split in named)
         if not of_classes or (others and len(counts) < 2):

@@ -5,12 +5,14 @@ Pictures with the same bytes are one unit of a draw, so that no copy of a traini
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from cnnrun.data.image_listing import Listing, SplitName
+from cnnrun.data.image_listing import Listing, SplitName, split_name
 from cnnrun.data.image_walk import counted
 from cnnrun.data.partition import refuse_small_limit, stratified_rows
 from cnnrun.errors import DataError
@@ -46,14 +48,34 @@ class Parts:
 
 
 def taken_whole(listing: Listing, known: Sequence[str]) -> Listing:
-    """A folder to judge a run on: all of it as test, if it cannot be parted as that which the run was trained on.
+    """A folder to judge a run on: all of it as one split, if it is one, or cannot be parted as the run's own was.
 
     Args: known: the classes of the run.
     """
-    counts = Counter(file.label for file in listing.files)
-    if any(file.split for file in listing.files) or all(counts[name] >= NEEDED for name in known):
+    if any(file.split for file in listing.files):
         return listing
-    return replace(listing, files=tuple(replace(file, split="test") for file in listing.files), is_whole=True)
+    if split := _ready_made(listing.root.absolute()):
+        return _as_split(listing, split, "it lies beside a folder for train")
+    counts = Counter(file.label for file in listing.files)
+    if all(counts[name] >= NEEDED for name in known):
+        return listing
+    return _as_split(listing, "test", "it has too few pictures of some classes to be parted as that was")
+
+
+def _ready_made(folder: Path) -> SplitName | None:
+    """Which split a folder is by its name, if there is one for train beside it."""
+    split = split_name(folder.name)
+    if split in (None, "train"):
+        return None
+    with suppress(OSError):  # what is above need not be ours to read
+        if any(split_name(path.name) == "train" and path.is_dir() for path in folder.parent.iterdir()):
+            return split
+    return None
+
+
+def _as_split(listing: Listing, split: SplitName, reason: str) -> Listing:
+    files = tuple(replace(file, split=split) for file in listing.files)
+    return replace(listing, files=files, whole_because=reason)
 
 
 def drawn_splits(given: Given) -> list[SplitName]:

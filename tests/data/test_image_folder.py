@@ -208,7 +208,7 @@ def test_copies_across_given_splits_are_a_doubt(photos: Path) -> None:
 
 
 def test_what_is_drawn_is_said(photos: Path) -> None:
-    assert data_of(photos).remarks[:3] == [
+    assert data_of(photos).remarks == [
         "60 pictures of 3 classes: train 43, val 5, test 12, drawn by dataset.split_seed",
         "of each class in train: red 22, green 14, blue 7",
         "red has 3.1 times the pictures of blue: task.class_weights=balanced or sampler=balanced give small classes "
@@ -227,6 +227,16 @@ def test_a_limit_reads_no_more_than_it_needs(photos: Path) -> None:
     data = image_folder(lambda *words: told.append(words), None, **knobs)
     assert [len(data.train) + len(data.val), len(data.test)] == [12, 12]
     assert told[-1] == (24, 24, "reading", "pictures")
+    assert "dataset.limit=12: 24 of 60 files are used" in data.remarks
+
+
+def test_classes_in_proportions_that_chance_makes_are_not_called_uneven(photos: Path) -> None:
+    for number in range(5, 10):
+        (photos / "blue" / f"{number:02}.png").rename(photos / "green" / f"x{number}.png")
+    assert any("red has" in remark for remark in data_of(photos).remarks)
+    for number in range(10):
+        (photos / "red" / f"{number:02}.png").rename(photos / "blue" / f"y{number}.png")
+    assert not any("times the pictures" in remark for remark in data_of(photos).remarks)
 
 
 def test_the_fingerprint_follows_pixels_labels_splits_and_geometry_and_nothing_else(photos: Path) -> None:
@@ -607,6 +617,27 @@ def test_a_folder_of_all_classes_is_parted_as_in_training(photos: Path) -> None:
     judged = data_of(photos, known_classes=trained.class_names)
     assert judged.fingerprint() == trained.fingerprint()
     assert judged.preprocessing == trained.preprocessing
+
+
+def test_a_folder_of_a_split_is_judged_whole(photos: Path, tmp_path: Path) -> None:
+    for name in ("train", "Validation", "testing"):
+        shutil.copytree(photos, tmp_path / "given" / name)
+    for name, sizes in {"Validation": [0, 60, 0], "testing": [0, 0, 60]}.items():
+        judged = data_of(tmp_path / "given" / name, known_classes=tuple(COLOURS), limit=12)
+        assert [len(split) for split in (judged.train, judged.val, judged.test)] == sizes
+        split = "val" if sizes[1] else "test"
+        assert judged.if_changed.startswith(
+            f"it lies beside a folder for train, so all its 60 files count as {split}; if the run was trained on some"
+        )
+        assert not any("limit" in remark for remark in judged.remarks)
+    parted = data_of(tmp_path / "given" / "train", known_classes=tuple(COLOURS), limit=12)
+    assert [len(parted.train) + len(parted.val), len(parted.test)] == [12, 12]
+    assert "dataset.limit=12, as in the training: 24 of 60 files are used" in parted.remarks
+
+
+def test_a_folder_called_test_that_was_trained_on_is_parted_as_in_training(photos: Path, tmp_path: Path) -> None:
+    alone = shutil.copytree(photos, tmp_path / "alone" / "test")
+    assert data_of(alone, known_classes=tuple(COLOURS)).fingerprint() == data_of(alone).fingerprint()
 
 
 def test_where_only_train_was_given_small_classes_are_parted_as_far_as_they_go(photos: Path, tmp_path: Path) -> None:
