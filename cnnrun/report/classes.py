@@ -38,7 +38,7 @@ class ClassesReport:
         if {"train", "val"} <= set(rows):
             gap = self.task.gap(rows["train"], rows["val"])
             judged.rows.append(gap)
-            judged.warnings += self.task.findings(outputs["val"], self._targets("val"), train_losses)
+            judged.warnings += self.task.findings(outputs["val"], self._targets("val"), train_losses, rows["train"])
             judged.notes += self.task.notes(gap)
         for name in outputs:
             judged.notes += classes_without_samples(self._targets(name), self.data.class_names, name)

@@ -104,16 +104,18 @@ class Classification:
             "calibration": results.calibration(samples),
         }
 
-    def findings(self, outputs: Tensor, targets: Tensor, train_losses: Sequence[float]) -> list[str]:
+    def findings(
+        self, outputs: Tensor, targets: Tensor, train_losses: Sequence[float], train: "Sequence[Row]"
+    ) -> list[str]:
         """Why the run is dead, a sentence each; empty for one that learned.
 
         Args:
             outputs, targets: of the val split, at `best`.
-            train_losses: mean of each epoch.
+            train_losses: mean of each epoch. train: the `results` of the train split, at `best`.
         """
         samples = _samples(outputs, targets)
         found = [findings.one_class_predicted(samples, self.class_names)]
-        if train_losses:
+        if train_losses and not self._knows(train):
             found.append(findings.stuck_loss(train_losses[-1], self._guess_loss(), samples))
         return [sentence for sentence in found if sentence]
 
@@ -121,6 +123,13 @@ class Classification:
         """What else is worth a sentence, given the row of `gap`."""
         note = findings.overfitting(float(gap["value"]), float(gap["low"]))
         return [note] if note else []
+
+    def _knows(self, train: "Sequence[Row]") -> bool:
+        """Whether the accuracy on train is better than chance; the mean loss of an epoch may lie far behind its end."""
+        from cnnrun.tasks.results import accuracy
+
+        most_frequent = float(self._class_counts.max() / self._class_counts.sum())
+        return accuracy(train).low > most_frequent
 
     def _guess_loss(self) -> float:
         """Mean over train of the loss of equal probabilities: ln K, if no weights or focal loss change it."""

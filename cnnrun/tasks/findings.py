@@ -58,15 +58,14 @@ def stuck_loss(train_loss: float, guess_loss: float, samples: Samples) -> str | 
         return None
     k = samples.num_classes
     is_plain = math.isclose(guess_loss, math.log(k), rel_tol=1e-3)
-    reference = f"ln {k} = {guess_loss:.3f}" if is_plain else f"{guess_loss:.3f}"
-    if train_loss > guess_loss / STUCK_SHARE:
-        reference = f"above {reference}"
+    reference = f"{guess_loss:.3f}{f' (ln {k})' if is_plain else ''}"
+    relation = "above" if train_loss > guess_loss / STUCK_SHARE else "close to"
     is_better = accuracy > most_frequent
     verdict = "may have learned nothing" if is_better else "learned nothing"
     than = f"hardly better, for {len(samples.targets):,} samples," if is_better else "no better"
     return (
-        f"{verdict}: train/loss {train_loss:.3f} is {reference}, the loss of equal guesses among {k} classes, and "
-        f"val/accuracy {accuracy:.3f} is {than} than always naming the most frequent class ({most_frequent:.3f}); "
+        f"{verdict}: train/loss {train_loss:.3f} is {relation} {reference}, the loss of equal guesses among {k} "
+        f"classes, and val/accuracy {accuracy:.3f} is {than} than always naming the most frequent class ({most_frequent:.3f}); "
         "another optimizer.lr, mostly a smaller one, or more epochs may help"
     )
 

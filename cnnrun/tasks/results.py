@@ -26,7 +26,7 @@ def result_rows(samples: Samples, split: str) -> list[Row]:
 
 def gap_row(train: Sequence[Row], val: Sequence[Row]) -> Row:
     """A row of tables.RESULTS: by how much the accuracy on train is above that on val, from the rows of both."""
-    on_train, on_val = _accuracy(train), _accuracy(val)
+    on_train, on_val = accuracy(train), accuracy(val)
     low, high = difference_interval(on_train, on_val)
     gap = Estimate(on_train.value - on_val.value, low, high)
     return _row("val", "accuracy_gap", gap, int(val[0]["n"]))
@@ -87,6 +87,7 @@ def _row(split: str, metric: str, estimate: Estimate, n: int) -> Row:
     return dict(zip(tables.RESULTS.names, values, strict=True))
 
 
-def _accuracy(rows: Sequence[Row]) -> Estimate:
+def accuracy(rows: Sequence[Row]) -> Estimate:
+    """That of a split, from its rows of tables.RESULTS."""
     row = next(row for row in rows if row["metric"] == "accuracy")
     return Estimate(float(row["value"]), float(row["low"]), float(row["high"]))
