@@ -102,7 +102,7 @@ class _Search:
             layers, found = self._word(word)
             matched = {name for index in found for name in layers[index].modules}
             if not matched & self.owners:
-                raise self._refusal(word, "holds no layer that has parameters")
+                raise self._with_layers(word, "holds no layer that has parameters")
             names |= matched
             positions |= set(found) if layers is self.layers else set()
         return names, positions
@@ -110,16 +110,20 @@ class _Search:
     def _word(self, word: str) -> tuple[Sequence[Layer], Sequence[int]]:
         """Positions of one word in the layers that it speaks of: those of the scheme, or else the modules."""
         if word in ("none", "all", ""):
-            raise self._refusal(word, "cannot be a part of a list" if word else "names no layer")
+            reason = "cannot be a part of a list" if word else "names no layer"
+            raise _refusal(word, f"{reason}; take none, all, top:40 or names of layers")
         counted = self._counted(word)
         if counted is not None:
             return self.layers, counted
         for layers in (self.layers, self.modules):
             if positions := self._named(word, layers):
                 return layers, positions
+        head, colon, count = word.partition(":")
+        if head == "top" and colon:
+            raise _refusal(word, "is no number of layers; top:40 trains the last 40")
         names = dict.fromkeys(name for layer in self.layers for name in (layer.name, *self._groups(layer)))
-        words = ["none", "all", f"top:{word.partition(':')[2] or 40}"]
-        raise self._refusal(word, f"is the name of no layer{near_miss(word, [*names, *words])}")
+        words = ["none", "all", f"top:{count or 40}"]
+        raise self._with_layers(word, f"is the name of no layer{near_miss(word, [*names, *words])}")
 
     def _counted(self, word: str) -> range | None:
         """Of `top:N` and `a:b`; None for other words."""
@@ -131,12 +135,12 @@ class _Search:
         else:
             return None
         if any(end is not None and not -count <= end <= count for end in ends):
-            raise self._refusal(word, f"reaches beyond the {count} layers")
+            raise self._with_layers(word, f"reaches beyond the {count} layers")
         if top and not int(top[1]):
-            raise self._refusal(word, "holds no layer; for the head only write none")
+            raise self._with_layers(word, "holds no layer; for the head only write none")
         positions = range(count)[slice(*ends)]
         if not positions:
-            raise self._refusal(word, f"holds no layer of {count}")
+            raise self._with_layers(word, f"holds no layer of {count}")
         return positions
 
     def _named(self, word: str, layers: Sequence[Layer]) -> Sequence[int]:
@@ -149,7 +153,7 @@ class _Search:
         if not begin or not end:
             return []
         if begin[0] > end[-1]:
-            raise self._refusal(word, f"begins after its end: {span[2]} stands before {span[1]}")
+            raise self._with_layers(word, f"begins after its end: {span[2]} stands before {span[1]}")
         return range(begin[0], end[-1] + 1)
 
     def _called(self, word: str, layers: Sequence[Layer]) -> list[int]:
@@ -176,15 +180,18 @@ class _Search:
         try:
             return re.compile(word)
         except re.error as error:
-            raise self._refusal(word, f"is neither a name nor a regular expression ({error})") from error
+            raise _refusal(word, f"is neither a name nor a regular expression ({error})") from error
 
-    def _refusal(self, word: str, reason: str) -> ConfigError:
+    def _with_layers(self, word: str, reason: str) -> ConfigError:
         names = [f"{index} {layer.name}" for index, layer in enumerate(self.layers)]
         listed = names if len(names) <= SHOWN else [*names[: SHOWN - 2], "...", *names[-2:]]
-        return ConfigError(
-            f"model.trainable: '{word}' {reason}; model.scheme={self.scheme} has {len(names)} layers: "
-            f"{', '.join(listed)} ({SCHEMES})"
+        return _refusal(
+            word, f"{reason}; model.scheme={self.scheme} has {len(names)} layers: {', '.join(listed)} ({SCHEMES})"
         )
+
+
+def _refusal(word: str, reason: str) -> ConfigError:
+    return ConfigError(f"model.trainable: '{word}' {reason}")
 
 
 def _split(text: str) -> Iterator[str]:

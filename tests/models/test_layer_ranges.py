@@ -246,11 +246,6 @@ def test_in_a_densenet_a_batch_norm_of_many_convolutions_is_parted_from_none():
         ("stage.1..stage.0", "'stage.1..stage.0' begins after its end: stage.0 stands before stage.1"),
         ("stage..haed", "'stage..haed' is the name of no layer"),
         ("layer[34]", "'layer[34]' is the name of no layer"),
-        ("stage[", "'stage[' is neither a name nor a regular expression"),
-        ("none,conv", "'none' cannot be a part of a list"),
-        ("conv,,bn", "'' names no layer"),
-        ("", "'' names no layer"),
-        ([], "'' names no layer"),
         ("head", "'head' is the name of no layer"),
         ("None", "'None' is the name of no layer - did you mean 'none'?"),
         ("top", "'top' is the name of no layer - did you mean 'top:40'?"),
@@ -264,6 +259,26 @@ def test_a_range_that_matches_nothing_is_refused(chain, trainable, complaint):
     assert "model.scheme=modules has 11 layers: 0 conv, 1 bn, 2 act" in message
     assert message.split("layers: ")[-1].count(",") < 12
     assert "modules, blocks, and keras for mobilenet_v2 and timm/resnetv2_50" in message
+
+
+@pytest.mark.parametrize(
+    ("trainable", "complaint"),
+    [
+        ("stage[", "'stage[' is neither a name nor a regular expression"),
+        ("none,conv", "'none' cannot be a part of a list"),
+        ("conv,,bn", "'' names no layer; take none, all, top:40 or names of layers"),
+        ("", "'' names no layer"),
+        ([], "'' names no layer"),
+        ("top:-3", "'top:-3' is no number of layers; top:40 trains the last 40"),
+        ("top:1.5", "'top:1.5' is no number of layers"),
+        ("top:", "'top:' is no number of layers"),
+    ],
+)
+def test_a_malformed_range_is_refused_without_a_list_of_layers(chain, trainable, complaint):
+    with pytest.raises(ConfigError, match=re.escape(complaint)) as refusal:
+        resolve(chain, SIZE, trainable, "modules")
+    assert "layers: " not in str(refusal.value)
+    assert "did you mean" not in str(refusal.value)
 
 
 def test_keras_is_refused_for_networks_whose_list_is_not_known(resnet):
