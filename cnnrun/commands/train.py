@@ -50,7 +50,7 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
             return
         parts = parts if begins else parts.with_modes_as_they_are()
         if distributed.is_first():
-            console.tell_all([], [*invocation.remarks, *parts.remarks])
+            console.tell_all(experiment.never_used(config, parts, fit), [*invocation.remarks, *parts.remarks])
             if lines := parts.layer_summary():
                 console.tell_table(lines)
         advice = f"; go on with: cnnrun train {shlex.quote(f'resume={run.path}')}"

@@ -11,7 +11,7 @@ preparation  its training, at the beginning
 from cnnrun.experiment.building import FORECASTING, build, fetch_weights
 from cnnrun.experiment.datasets import PLACES, load_data, stored_data
 from cnnrun.experiment.experiment import Experiment
-from cnnrun.experiment.preparation import prepare_training
+from cnnrun.experiment.preparation import never_used, prepare_training
 from cnnrun.experiment.trained import from_run, load_weights, with_weights
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "from_run",
     "load_data",
     "load_weights",
+    "never_used",
     "prepare_training",
     "stored_data",
     "with_weights",

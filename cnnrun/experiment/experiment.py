@@ -56,7 +56,21 @@ class Experiment:
         summary = [f"the model {freezing.summary(self.model)}"] if freezing is not None else []
         left = residence.remarks(self._settled.values(), self.compute.device)
         whole = [self.parting.whole] if self.parting.whole else []
-        return [*self.data.remarks, *left, *getattr(self.model, "remarks", []), *summary, *whole]
+        return [*self.data.remarks, *left, *self._preparation(), *getattr(self.model, "remarks", []), *whole, *summary]
+
+    def _preparation(self) -> list[str]:
+        """How pictures of a folder are prepared for weights that do not tell what they were trained on."""
+        published = getattr(self.model, "images_as", "")
+        geometry = getattr(self.data.preprocessing, "geometry", None)
+        if not published or geometry is None:
+            return []
+        size = "x".join(str(side) for side in geometry.size)
+        cut = f", cut out of a short side of {geometry.resize}" if geometry.fit == "crop" else ""
+        return [
+            f"the file of model.weights does not tell how its images were prepared, so what is not chosen is as for "
+            f"{published}: {size} pixels{cut}, {geometry.interpolation}; dataset.image_size, dataset.resize, "
+            "dataset.interpolation and dataset.normalize change it"
+        ]
 
     def layer_summary(self) -> list[dict[str, Any]]:
         """What of the layers trains, in a few lines; none for a model of which all does."""

@@ -9,6 +9,7 @@ from cnnrun.data.splits import Data
 from cnnrun.errors import ConfigError
 from cnnrun.experiment.building import FORECASTING
 from cnnrun.experiment.experiment import Experiment, num_cells
+from cnnrun.models.freezing import freezing_of
 from cnnrun.training import distributed
 from cnnrun.training.fit import Fit
 from cnnrun.training.optimizers import parameter_groups
@@ -40,6 +41,24 @@ def prepare_training(config: dict[str, Any], experiment: Experiment) -> Fit:
     plan = Plan(**named, keeps_last=data.trains_on_val)
     _require_views(config["cache"]["views"], augment)
     return Fit(state, task, train, experiment.evaluation_loader(data.val), compute, plan, experiment.parted)
+
+
+def never_used(config: dict[str, Any], experiment: Experiment, fit: Fit) -> list[str]:
+    """Settings of this training that no epoch of it will use, a sentence each."""
+    freezing, epochs, views = freezing_of(experiment.model), config["epochs"], config["cache"]["views"]
+    said = []
+    if freezing is not None and freezing.layers.names and freezing.unfreeze_after >= epochs:
+        said.append(
+            f"only the head trains: model.unfreeze_after={freezing.unfreeze_after} is not less than epochs={epochs}, "
+            "so the other layers never do; take more epochs, or a smaller model.unfreeze_after"
+        )
+    if views and experiment.parted is None:
+        said.append(f"cache.views={views} keeps nothing: no layers are frozen that could be computed once")
+    elif views and config["cache"]["prefix"] == "off":
+        said.append(f"cache.views={views} keeps nothing: cache.prefix=off")
+    elif views and fit.train.augment is None:
+        said.append(f"cache.views={views} changes nothing: without augmentation each sample has one view (augment=...)")
+    return said
 
 
 def _require_views(views: int, augment: Augment) -> None:

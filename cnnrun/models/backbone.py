@@ -73,6 +73,8 @@ class Backbone(nn.Module):
         chosen = choose(architecture, weights)
         self.lr_decay = lr_decay
         self.pretrained = chosen.pretrained
+        self.images_as = str(chosen.published) if chosen.file and load_weights else ""
+        """The published weights whose images those of a file, which does not tell, are taken to be like."""
         self.remarks: list[str] = []
         """What is to be known before training starts, a sentence each."""
         self.colour = GreyToColour() if input_shape[0] == 1 else None
@@ -81,6 +83,10 @@ class Backbone(nn.Module):
         layers = resolve(self, input_shape, trainable, scheme)
         self.freezing = Freezing(self, layers, bn=bn, unfreeze_after=unfreeze_after)
         self.remarks += self.freezing.warnings
+        if lr_decay < 1 and not layers.names:
+            self.remarks.append(
+                f"model.lr_decay={lr_decay:g} changes nothing: model.trainable={trainable} trains the head only"
+            )
         if unfreeze_after and not layers.names:
             self.remarks.append(
                 f"model.unfreeze_after={unfreeze_after} waits for nothing: model.trainable={trainable} trains the "

@@ -165,6 +165,19 @@ def test_views_are_kept(here, capsys):
     assert facts(run)["bytes"] == (2 * 80 + 10) * 1024 * 4
 
 
+def test_what_no_epoch_will_use_is_a_warning(here, capsys):
+    train("run", "model.trainable=conv5", "model.unfreeze_after=2", "cache.views=3")
+    said = capsys.readouterr().err
+    assert "warning: only the head trains: model.unfreeze_after=2 is not less than epochs=2, so the" in said
+    assert "warning: cache.views=3 changes nothing: without augmentation each sample has one view" in said
+    train("other", "model.trainable=conv5", "model.unfreeze_after=1", "cache.views=3", "cache.prefix='off'")
+    said = capsys.readouterr().err
+    assert "only the head trains" not in said
+    assert "warning: cache.views=3 keeps nothing: cache.prefix=off\n" in said
+    train("all", "model.trainable=all", "cache.views=3")
+    assert "warning: cache.views=3 keeps nothing: no layers are frozen" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("word", ["cache.views=-1", "cache.views=1.5", "cache.prefix=on"])
 def test_wrong_settings_are_told(word, capsys):
     assert main(["train", word]) == 2

@@ -263,6 +263,20 @@ def test_waiting_for_nothing_is_told() -> None:
     assert not any("waits for nothing" in remark for remark in built(unfreeze_after=3, trainable="conv5").remarks)
 
 
+def test_a_rate_that_falls_where_nothing_trains_is_told() -> None:
+    told = "model.lr_decay=0.5 changes nothing: model.trainable=none trains the head only"
+    assert told in built(lr_decay=0.5).remarks
+    assert told not in built().remarks
+    assert not any("lr_decay" in remark for remark in built(lr_decay=0.5, trainable="conv5").remarks)
+
+
+def test_only_a_file_is_taken_to_be_like_published_weights(saved: Callable[..., Path]) -> None:
+    path = str(saved("resnet18"))
+    assert built(arch="resnet18", weights=path).images_as == "IMAGENET1K_V1"
+    assert built(arch="resnet18", weights=path, load_weights=False).images_as == ""
+    assert built(arch="resnet18").images_as == ""
+
+
 def test_weights_are_fetched_by_their_config_alone(saved: Callable[..., Path], tmp_path: Path) -> None:
     node = {"name": "backbone", **SETTINGS}
     Backbone.fetch_weights(node, True, lambda *_: None)
