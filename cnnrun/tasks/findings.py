@@ -65,8 +65,8 @@ def stuck_loss(train_loss: float, guess_loss: float, samples: Samples) -> str | 
     than = f"hardly better, for {len(samples.targets):,} samples," if is_better else "no better"
     return (
         f"{verdict}: train/loss {train_loss:.3f} is {relation} {reference}, the loss of equal guesses among {k} "
-        f"classes, and val/accuracy {accuracy:.3f} is {than} than always naming the most frequent class ({most_frequent:.3f}); "
-        "another optimizer.lr, mostly a smaller one, or more epochs may help"
+        f"classes, and val/accuracy {accuracy:.3f} is {than} than always naming the most frequent "
+        f"class ({most_frequent:.3f}); another optimizer.lr, mostly a smaller one, or more epochs may help"
     )
 
 
