@@ -62,7 +62,8 @@ def limited(limit: int | None, used: int, there: int, *, is_judged: bool) -> lis
 def classes(counts: Mapping[str, int], split: str) -> list[str]:
     """How many pictures of each class there are in a split, and whether that is uneven in train."""
     ordered = sorted(counts.items(), key=lambda item: -item[1])
-    listed = [f"{name} {count:,}" for name, count in ordered]
+    mark = ":" if any(name[-1:].isdigit() for name in counts) else ""  # `2 11` is one number to the eye
+    listed = [f"{name}{mark} {count:,}" for name, count in ordered]
     if len(listed) > NAMED_CLASSES:
         listed = [*listed[: NAMED_CLASSES // 2], "...", *listed[-NAMED_CLASSES // 2 :]]
     present = [(name, count) for name, count in ordered if count]

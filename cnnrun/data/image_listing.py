@@ -63,6 +63,8 @@ def list_images(root: Path, manifest: str | None, known: Sequence[str] | None = 
         files, remarks = _Scan(root, known).files()
     class_names = tuple(sorted({file.label for file in files}))
     if len(class_names) < 2 and known is None:
+        if manifest is not None:
+            raise DataError(f"dataset.manifest={manifest} has one class only, '{class_names[0]}'; add rows of another")
         raise DataError(f"{root} holds pictures of one class only, '{class_names[0]}': {LAYOUT}")
     ordered = tuple(sorted(files, key=lambda file: file.path))
     return Listing(root, ordered, class_names, (*remarks, *_same_but_for_case(class_names)))

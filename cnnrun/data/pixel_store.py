@@ -69,7 +69,7 @@ def stored_pixels(root: Path, files: Sequence[ImageFile], geometry: Geometry, re
 def _brought(folder: Path, root: Path, files: Sequence[ImageFile], geometry: Geometry, report: Report) -> StoredPixels:
     """Raises: OSError: if the folder cannot be written."""
     there = PixelFiles(folder, geometry)
-    there.bring(root, files, lambda missing: _decode(root, missing, geometry, report))
+    there.bring(root, files, lambda missing: _decode(root, missing, geometry, report, len(files) - len(missing)))
     return _stored(there.pixels(), files, there.entries)
 
 
@@ -123,14 +123,15 @@ def _stored(pixels: Tensor, files: Sequence[ImageFile], entries: dict[str, Entry
 
 
 def _decode(
-    root: Path, files: Sequence[ImageFile], geometry: Geometry, report: Report
+    root: Path, files: Sequence[ImageFile], geometry: Geometry, report: Report, num_cached: int = 0
 ) -> Iterator[tuple[ImageFile, Decoded]]:
-    report(0, len(files), "reading")
+    what = f"reading what is new, {num_cached:,} are in the cache" if num_cached else "reading"
+    report(0, len(files), what)
     threads = torch.get_num_threads()  # those of the run: there may be other runs beside it
     for begin in range(0, len(files), CHUNK_FILES):
         chunk = files[begin : begin + CHUNK_FILES]
         for decoded in decode_in_order([root / file.path for file in chunk], geometry, threads=threads):
-            report(begin + decoded.index + 1, len(files), "reading")
+            report(begin + decoded.index + 1, len(files), what)
             yield chunk[decoded.index], decoded
 
 

@@ -221,6 +221,12 @@ def test_what_is_drawn_is_said(photos: Path) -> None:
     )
 
 
+def test_classes_that_are_numbers_are_parted_from_their_counts(photos: Path) -> None:
+    for number, name in enumerate(COLOURS):
+        (photos / name).rename(photos / str(number))
+    assert "of each class in train: 2: 22, 1: 14, 0: 7" in data_of(photos).remarks
+
+
 def test_a_limit_reads_no_more_than_it_needs(photos: Path) -> None:
     told: list[Any] = []
     knobs = DEFAULTS | {"root": str(photos), "image_size": 8, "limit": 12}

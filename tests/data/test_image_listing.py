@@ -360,6 +360,7 @@ def test_a_file_of_a_manifest_that_is_missing_stays_in_to_be_counted_as_broken(f
         ),
         ("path,label,split\n1.jpg,a,train\n2.jpg,a,\n", "line 3: no split, as in 1 row, while others have one"),
         ("path,label\n1.jpg,a\n./1.jpg,b\n", "line 3: './1.jpg' has another label or split than in line 2"),
+        ("path,label\n1.jpg,a\n2.jpg,a\n", "dataset.manifest=labels.csv has one class only, 'a'; add rows of another"),
         ("path,label\n7.jpg,a\n8.jpg,a\n", "line 2: there is no file 7.jpg in "),
         ("path,label\nx,a\n", "line 2: x is no file"),
         ('path,label\n1.jpg,"a\n2.jpg,b\n', "line 2: unexpected end of data"),

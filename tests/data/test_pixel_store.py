@@ -389,6 +389,14 @@ def test_progress_counts_to_the_end(photos: Path) -> None:
     assert told == [(done, 6, "reading") for done in range(7)]
 
 
+def test_progress_tells_what_is_in_the_cache_already(photos: Path) -> None:
+    told: list[tuple[Any, ...]] = []
+    bring(photos)
+    draw(photos / "5.jpg", 50)
+    stored_pixels(photos, files_in(photos), GEOMETRY, lambda *words: told.append(words))
+    assert told == [(done, 1, "reading what is new, 6 are in the cache") for done in range(2)]
+
+
 def test_no_files_are_no_rows(photos: Path) -> None:
     assert bring(photos, []).rows.tolist() == []
 
