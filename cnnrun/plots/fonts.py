@@ -37,6 +37,11 @@ def use_fonts(figure: Figure) -> None:
             text.set_fontweight("normal")  # few of them are bold as well, and matplotlib would say so on stderr
 
 
+def lacking() -> list[str]:
+    """The characters that were to be drawn so far, in any figure, and that no font has."""
+    return [character for character, family in _FAMILY_OF.items() if family is None]
+
+
 def _families_beside(text: str) -> list[str]:
     """Those that the usual font needs beside it."""
     if text.isascii():

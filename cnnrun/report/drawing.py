@@ -4,6 +4,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnrun import console
 from cnnrun.errors import CnnrunError
 from cnnrun.experiment import Experiment
 from cnnrun.plots import PLOTS
@@ -14,12 +15,27 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_WARNED_OF: set[str] = set()
+"""Writings that no font has, of which the user knows: all figures of a program lack the same."""
+
+
 def draw(plot: str, *arguments: Any) -> bytes:
-    """The PNG of one of PLOTS."""
+    """The PNG of one of PLOTS; the first that shows boxes instead of letters says so."""
     from cnnrun.plots.canvas import png
 
     module, _, function = PLOTS[plot].partition(":")
-    return png(getattr(import_module(module), function)(*arguments))
+    picture = png(getattr(import_module(module), function)(*arguments))
+    _warn_of_boxes()
+    return picture
+
+
+def _warn_of_boxes() -> None:
+    from cnnrun.plots.fonts import lacking
+    from cnnrun.plots.scripts import scripts, what_to_install
+
+    if new := [script for script in scripts(lacking()) if script not in _WARNED_OF]:
+        _WARNED_OF.update(new)
+        console.warn(what_to_install(new))
 
 
 def draw_architecture(run: Run, experiment: Experiment, name: str) -> None:
