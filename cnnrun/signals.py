@@ -9,6 +9,8 @@ from cnnrun.errors import Interrupted
 ALWAYS = [signal.SIGINT, signal.SIGTERM]
 NOTED = [*ALWAYS, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 """Ctrl-C, terminate, and a terminal that was closed."""
+WORDS = {signal.SIGINT: "Ctrl-C"}
+"""For signals that the user knows by another name."""
 
 
 class Signals:
@@ -56,7 +58,8 @@ class Signals:
 
     def interrupted(self) -> Interrupted:
         """The error to raise for what has come."""
-        return Interrupted(f"stopped by {signal.Signals(self.number).name}", self.number)
+        signum = signal.Signals(self.number)
+        return Interrupted(f"stopped by {WORDS.get(signum, signum.name)}", self.number)
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
         again = self.received is not None

@@ -34,7 +34,7 @@ def test_work_without_steps_is_interrupted_at_once():
 def test_a_signal_that_came_before_is_not_forgotten():
     with Signals() as signals:
         send(signal.SIGINT)
-        with pytest.raises(Interrupted):
+        with pytest.raises(Interrupted, match="stopped by Ctrl-C"):
             signals.interrupt_at_once()
 
 
