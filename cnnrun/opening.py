@@ -30,7 +30,10 @@ def load_data(config: dict[str, Any], invocation: Invocation, report: Report) ->
         return experiment.load_data(config, report)
     named = {word.partition("=")[0] for word in invocation.overrides}
     moved = {key: config["dataset"][key] for key in experiment.PLACES if f"dataset.{key}" in named}
-    return experiment.stored_data(config, moved, report)
+    known = None
+    with suppress(DataError):  # a run that was killed early has not written it yet
+        known = experiment.class_names_in(Run.open(config["resume"]).preprocessing)
+    return experiment.stored_data(config, moved, report, known, goes_on=True)
 
 
 def stored_config(run: Run, trusted: bool, asked: dict[str, Any]) -> dict[str, Any]:

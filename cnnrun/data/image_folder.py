@@ -27,6 +27,7 @@ def image_folder(
     report: Report,
     input_spec: InputSpec | None = None,
     known_classes: Sequence[str] | None = None,
+    goes_on: bool = False,
     *,
     root: str,
     manifest: str | None,
@@ -47,19 +48,22 @@ def image_folder(
 
     Args:
         report: told of the pictures that are read. input_spec: of the weights that the model brings.
-        known_classes: of the run that is judged on the folder, which need not have what a training needs.
+        known_classes: of the run that is judged on the folder, which need not have what a training needs, unless
+            the run goes on to be trained there.
     Raises:
         ConfigError: if the sizes do not fit each other.
         DataError: if there is no such folder, or it holds no two classes with enough pictures, or unknown ones.
     """
     geometry = geometry_for(input_spec, image_size, resize, fit, interpolation, color, draft=draft)
-    listing = list_images(Path(root), manifest, known_classes)
+    judged_by = None if goes_on else known_classes
+    listing = list_images(Path(root), manifest, judged_by)
     if known_classes is not None:
         _refuse_unknown_classes(listing, known_classes)
-        listing = taken_whole(listing, known_classes)
+    if judged_by is not None:
+        listing = taken_whole(listing, judged_by)
     if listing.whole_because:  # a limit is for what is drawn
         limit = None
-    draws = Draws(test_fraction, val_fraction, split_seed, limit, of_any_size=known_classes is not None)
+    draws = Draws(test_fraction, val_fraction, split_seed, limit, of_any_size=judged_by is not None)
     source = Source(listing, draws, on_broken, report)
     pictures = source.read(geometry)
     train = pictures.split("train", listing.class_names)

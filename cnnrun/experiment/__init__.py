@@ -12,13 +12,14 @@ from cnnrun.experiment.building import FORECASTING, build, fetch_weights
 from cnnrun.experiment.datasets import PLACES, load_data, stored_data
 from cnnrun.experiment.experiment import Experiment
 from cnnrun.experiment.preparation import never_used, prepare_training
-from cnnrun.experiment.trained import from_run, load_weights, with_weights
+from cnnrun.experiment.trained import class_names_in, from_run, load_weights, with_weights
 
 __all__ = [
     "FORECASTING",
     "PLACES",
     "Experiment",
     "build",
+    "class_names_in",
     "fetch_weights",
     "from_run",
     "load_data",

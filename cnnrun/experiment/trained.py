@@ -30,14 +30,18 @@ def from_run(
     """
     run.require_checkpoint(checkpoint)  # before anything is read
     stored = run.preprocessing
-    names = stored.get("class_names")
-    known = names if isinstance(names, list) and all(isinstance(name, str) for name in names) else None
-    data = stored_data(config, moved, report, known)
+    data = stored_data(config, moved, report, class_names_in(stored))
     try:
         data = data.with_preprocessing(stored)
     except DataError as error:
         raise DataError(f"{run.path}: {error}") from error
     return with_weights(run, config, data, device, checkpoint)
+
+
+def class_names_in(stored: dict[str, Any]) -> list[str] | None:
+    """The classes that the preprocessing of a run names; None where it names none, or something else."""
+    names = stored.get("class_names")
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else None
 
 
 def with_weights(run: Run, config: dict[str, Any], data: Data, device: torch.device, checkpoint: str) -> Experiment:

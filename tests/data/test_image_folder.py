@@ -451,8 +451,13 @@ def test_a_training_does_not_go_on_with_renamed_classes(
     assert main(small(photos, "epochs=1")) == 0
     os.rename(photos / "red", photos / "rot")
     assert main(["train", "resume=run", "epochs=2"]) == 3
-    assert "class 'red' of run is called 'rot' in the data set now: rename it back" in capsys.readouterr().err
+    unknown = "error: the folder has 1 class that the run does not know: "
+    assert f"{unknown}'rot' (30 pictures); the run knows blue, green, red: rename" in capsys.readouterr().err
     os.rename(photos / "rot", photos / "red")
+    shutil.copytree(photos / "red", photos / "rose")
+    assert main(["train", "resume=run", "epochs=2"]) == 3
+    assert f"{unknown}'rose' (30 pictures); the run" in capsys.readouterr().err
+    shutil.rmtree(photos / "rose")
     assert main(["train", "resume=run", "epochs=2"]) == 0
 
 
