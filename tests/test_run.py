@@ -3,12 +3,13 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from cnnrun.errors import ConfigError, DataError, Interrupted, NotWritten
-from cnnrun.run import Run
+from cnnrun.run import Run, run_of
 from cnnrun.tables import HISTORY, RESULTS
 
 CONFIG = {
@@ -113,6 +114,33 @@ def test_a_run_that_leads_elsewhere_is_not_written(run, tmp_path, name):
 def test_a_folder_that_holds_no_run_is_refused_with_the_runs_nearby(run, tmp_path):
     with pytest.raises(ConfigError, match=f"is no run folder .*runs there, newest first: {re.escape(str(run.path))}"):
         Run.open(tmp_path / "rnu")
+
+
+def test_a_checkpoint_belongs_to_the_run_that_it_lies_in(run, tmp_path):
+    best = run.checkpoint("best")
+    assert [run_of(path) for path in (run.path, best, best / "model.safetensors")] == [run.path] * 3
+    assert [run_of(path) for path in (run.path / "exported.pth", tmp_path, Path("imagenet"))] == [None] * 3
+
+
+def test_the_runs_nearby_are_trainings(run, tmp_path):
+    Run.create(tmp_path / "judged", CONFIG, of="run", command="eval")
+    Run.create(tmp_path / "predicted", CONFIG, of="run", command="predict")
+    with pytest.raises(ConfigError, match=f"runs there, newest first: {re.escape(str(run.path))}$"):
+        Run.open(tmp_path / "rnu")
+
+
+@pytest.mark.parametrize(
+    ("command", "source", "message"),
+    [
+        ("eval", "one", "there is an evaluation of one: name that run"),
+        ("predict", "one", "there is a prediction of one: name that run"),
+        ("predict", None, "there is a prediction of one: no run was trained there"),
+    ],
+)
+def test_what_is_no_training_is_called_what_it_is(tmp_path, command, source, message):
+    Run.create(tmp_path / "there", {"run": source}, of="one", command=command)
+    with pytest.raises(ConfigError, match=f"{message}$"):
+        Run.open_training(tmp_path / "there")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,6 @@ directory   make one, lock it, write it
 
 from cnnrun.run.directory import Run
 from cnnrun.run.layout import RECORD
-from cnnrun.run.stored import is_run
+from cnnrun.run.stored import is_run, run_of
 
-__all__ = ["RECORD", "Run", "is_run"]
+__all__ = ["RECORD", "Run", "is_run", "run_of"]

@@ -93,11 +93,12 @@ class Run(StoredRun):
         """Open a directory that `train` made.
 
         Raises:
-            ConfigError: as `open`, or if it holds an evaluation.
+            ConfigError: as `open`, or if it holds an evaluation or a prediction.
         """
         run = cls.open(path)
         if run.judged is not None:
-            raise ConfigError(f"{path} is an evaluation of {run.judged}: name that run")
+            advice = "name that run" if run.config.get("run") else "no run was trained there"
+            raise ConfigError(f"{path} is {run.called} of {run.judged}: {advice}")
         return run
 
     def lock(self) -> None:

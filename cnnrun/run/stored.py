@@ -2,6 +2,7 @@
 
 import csv
 import os
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,13 @@ class StoredRun:
         """The run that this is an evaluation of; None for a training."""
         of = self.record.get("of")
         return None if of is None else str(of)
+
+    @property
+    def called(self) -> str:
+        """`a run`, which is a training; `an evaluation`; `a prediction`."""
+        if self.judged is None:
+            return "a run"
+        return "a prediction" if self.record.get("command") == "predict" else "an evaluation"
 
     def doubt(self, fingerprint: str) -> str | None:
         """Why a data set with this fingerprint may not be that of the run; None if it is."""
@@ -108,11 +116,28 @@ def is_run(path: Path) -> bool:
     return os.path.isfile(path / RECORD) and os.path.isfile(path / CONFIG)
 
 
+def run_of(path: Path) -> Path | None:
+    """The run that a path is the folder of, or that it is a checkpoint of, or a file of one."""
+    folders = (path, *path.parents[:3])
+    return next((folder for folder in folders if is_run(folder) and _in_checkpoints(path, folder)), None)
+
+
+def _in_checkpoints(path: Path, folder: Path) -> bool:
+    return path == folder or path.is_relative_to(folder / CHECKPOINTS)
+
+
 def runs_near(path: Path) -> list[Path]:
-    """The newest runs below `path`, or beside it where it does not exist; the newest first."""
+    """The newest trainings below `path`, or beside it where it does not exist; the newest first."""
     folder = next((parent for parent in (path, *path.parents) if parent.is_dir()), Path())
     records = sorted(folder.glob(f"*/{RECORD}"), key=lambda file: file.stat().st_mtime, reverse=True)
-    return [file.parent for file in records[:3]]
+    return list(islice((file.parent for file in records if _is_training(file.parent)), 3))
+
+
+def _is_training(path: Path) -> bool:
+    try:
+        return StoredRun(path).judged is None
+    except DataError:
+        return False
 
 
 def _read_config(file: Path) -> dict[str, Any]:

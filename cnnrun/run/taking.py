@@ -15,11 +15,8 @@ def refuse_another_run(path: Path) -> None:
     if not os.path.exists(path / RECORD):  # Path.exists raises where a folder above may not be searched
         return
     there = StoredRun(path)
-    what, can_go_on = "a run", True
-    if there.judged is not None:
-        is_prediction = there.record.get("command") == "predict"
-        what = "a prediction" if is_prediction else "an evaluation"
-        can_go_on = is_prediction and there.status != "finished"
+    what = there.called
+    can_go_on = what == "a run" or (what == "a prediction" and there.status != "finished")
     advice = f", or go on with it: {shlex.quote(f'resume={path}')}" if can_go_on else ""
     raise ConfigError(f"{path} already holds {what}; name another folder{advice}")
 
