@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,17 +12,17 @@ from cnnrun import config as configs
 from cnnrun import console
 from cnnrun.config import Invocation
 from cnnrun.data.image_walk import counted
-from cnnrun.errors import DataError
+from cnnrun.errors import ConfigError, DataError
 from cnnrun.photos import going_on, pictures, predicting, rows, scores, summary, truth
 from cnnrun.photos import inputs as found
 from cnnrun.photos import network as networks
-from cnnrun.photos.classes import read_classes
+from cnnrun.photos.classes import read_classes, renamed
 from cnnrun.photos.inputs import Inputs
 from cnnrun.photos.network import Network
 from cnnrun.photos.rows import Row
 from cnnrun.photos.truth import Truth
 from cnnrun.report.drawing import draw, read
-from cnnrun.run import Run
+from cnnrun.run import Run, run_of
 from cnnrun.settings import PredictSettings
 from cnnrun.signals import Signals
 from cnnrun.tables import PHOTOS, RESULTS
@@ -52,7 +53,7 @@ def predict_photos(
     settings = configs.bind(PredictSettings, config)
     run = None if settings.resume is None else going_on.unfinished(settings.resume)
     inputs = found.find_inputs(settings.inputs)
-    network = _network(config, settings, source, stored)
+    network, renamings = _network(config, settings, source, stored)
     known = _truth(settings, inputs, network)
     top_k = min(settings.top_k, len(network.classes))
     facts = going_on.facts_of(network, inputs, known)
@@ -61,7 +62,7 @@ def predict_photos(
         run = Run.create(invocation.output_dir, config, command="predict", of=of, **facts)
     else:
         console.tell_all(going_on.go_on(run, facts), [])
-    remarks = [*invocation.remarks, *inputs.remarks, *known.remarks, *_remarks(network, settings)]
+    remarks = [*invocation.remarks, *inputs.remarks, *known.remarks, *renamings, *_remarks(network, settings)]
     seen = [] if stored is None else truth.seen_in_training(inputs, known, stored["dataset"], settings.run)
     console.tell_all(seen, remarks)
     advice = f"; go on with: cnnrun predict {shlex.quote(f'resume={run.path}')}"
@@ -90,8 +91,8 @@ def predict_photos(
 
 def _network(
     config: dict[str, Any], settings: PredictSettings, source: Run | None, stored: dict[str, Any] | None
-) -> Network:
-    """The network, on its device, with the names of its classes."""
+) -> tuple[Network, list[str]]:
+    """The network, on its device, with the names of its classes; what is to be known of those that labels= changed."""
     with console.downloads() as progress:
         if source is not None and stored is not None:
             device = resolve_device(stored["device"])
@@ -101,12 +102,26 @@ def _network(
             device = resolve_device(settings.device or "auto")
             prepare(device, reproducibility="exact", threads=settings.threads)
             model, precision = config["model"], settings.precision or "auto"
+            _refuse_weights_of_a_run(model["weights"])
             network = networks.of_weights(
                 model["arch"], model["weights"], precision, device, offline=settings.offline, report=progress
             )
+    own, renamings = network.classes, []
     if settings.labels is not None:
-        network = replace(network, classes=read_classes(settings.labels, len(network.classes)))
-    return replace(network, batch_size=settings.batch_size or network.batch_size)
+        classes = read_classes(settings.labels, len(own), distinct=source is not None)
+        renamings = renamed(own, classes) if source is not None else []
+        network = replace(network, classes=classes)
+    return replace(network, batch_size=settings.batch_size or network.batch_size), renamings
+
+
+def _refuse_weights_of_a_run(weights: str) -> None:
+    """A checkpoint alone does not tell the preprocessing and the classes."""
+    folder = run_of(Path(weights).expanduser())
+    if folder is not None:
+        raise ConfigError(
+            f"model.weights={weights} lies in the folder of a run: take {shlex.quote(f'run={folder}')} in the place of "
+            "model=..."
+        )
 
 
 def _truth(settings: PredictSettings, inputs: Inputs, network: Network) -> Truth:
@@ -159,6 +174,7 @@ def _finish(
         for name in FIGURES if frames else ():
             run.write_figure(name, draw(name, read(run.table_file(name)), scores.SPLIT))
     if settings.annotate:
+        console.note("annotate=true: writing the copies that show what was predicted")
         with console.files(len(table)) as report:
             for done in pictures.annotate(run, inputs, table):
                 report(done)

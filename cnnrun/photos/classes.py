@@ -14,6 +14,8 @@ from cnnrun.photos.texts import parse_table, read_text
 
 UNKNOWN = "unknown"
 """The name of a class that nobody named."""
+MOST_NAMED = 5
+"""Classes that a sentence names."""
 INDEX_COLUMNS = ("index", "class_index", "id", "class_id", "number")
 NAME_COLUMNS = ("label", "name", "class", "class_name")
 
@@ -66,21 +68,52 @@ def _plain(word: str) -> str:
     return " ".join(unicodedata.normalize("NFC", word).casefold().replace("_", " ").split())
 
 
-def read_classes(file: str, count: int) -> Classes:
+def read_classes(file: str, count: int, *, distinct: bool = False) -> Classes:
     """The names in a file: a name a line, JSON (a list, index to name, index to [id, name]), or CSV with both.
 
     Args:
         count: of the network's outputs. What lists all names in their order must have so many; what gives an index to
             each may leave out some.
+        distinct: refuse a name that two classes share and no id tells apart. A run's classes are folders or words of a
+            table, which differ; the list of ImageNet has its crane and its maillot twice.
     Raises:
         DataError: if it cannot be read, or is for another network.
     """
     text, suffix = read_text("labels", file), Path(file).suffix.lower()
+    noun, places = "classes", list(range(count))
     if suffix == ".json":
-        return _of_json(text, file, count)
-    if suffix in (".csv", ".tsv"):
-        return _of_csv(text, file, count)
-    return _in_order([line.strip() for line in text.splitlines() if line.strip()], file, count)
+        classes = _of_json(text, file, count)
+    elif suffix in (".csv", ".tsv"):
+        classes = _of_csv(text, file, count)
+    else:
+        lines = {number: line.strip() for number, line in enumerate(text.splitlines(), start=1) if line.strip()}
+        classes = _in_order(list(lines.values()), file, count)
+        noun, places = "lines", list(lines)
+    if distinct:
+        _refuse_twins(classes, file, noun, places)
+    return classes
+
+
+def _refuse_twins(classes: Classes, file: str, noun: str, places: Sequence[int]) -> None:
+    """Args: places: where the name of each class stands, lines or classes."""
+    aliases = classes.aliases or ("",) * len(classes)
+    first: dict[tuple[str, str], int] = {}
+    for place, name, alias in zip(places, classes.names, aliases, strict=True):
+        before = first.setdefault((_plain(name), alias), place)
+        if before != place and name != UNKNOWN:
+            raise DataError(
+                f"labels={file}: the {noun} {before} and {place} have the same name, '{name}'; give each class its own"
+            )
+
+
+def renamed(before: Classes, now: Classes) -> list[str]:
+    """A sentence on the classes of a run that a file calls otherwise."""
+    pairs = [(old, new) for old, new in zip(before.names, now.names, strict=True) if new not in (old, UNKNOWN)]
+    if not pairs:
+        return []
+    told = ", ".join(f"{old} is now {new}" for old, new in pairs[:MOST_NAMED])
+    more = f", and {len(pairs) - MOST_NAMED:,} more" if len(pairs) > MOST_NAMED else ""
+    return [f"labels= names the run's classes otherwise: {told}{more}"]
 
 
 def _in_order(names: Sequence[str], file: str, count: int) -> Classes:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from cnnrun import provenance
+from cnnrun.data.image_walk import counted
 from cnnrun.errors import ConfigError, DataError
 from cnnrun.photos.inputs import Inputs
 from cnnrun.photos.network import Network
@@ -47,6 +48,16 @@ def _digest_of(truth: Truth) -> str:
     return hashlib.sha256(repr(sorted(truth.indices.items())).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
+def _then_and_now(then: Any, now: Any) -> str:
+    """` (1,768 files then, 1,740 now)`; nothing where digests differ alone, which tell nobody anything."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        then, now = then.get("files"), now["files"]
+        if then == now:
+            return f" ({counted(now, 'file')} as then, but not the same)"
+        return f" ({counted(then, 'file')} then, {now:,} now)" if isinstance(then, int) else ""
+    return f" ({then} then, {now} now)" if isinstance(now, int) else ""
+
+
 def unfinished(folder: str) -> Run:
     """The prediction in a folder.
 
@@ -69,10 +80,8 @@ def go_on(run: Run, facts: dict[str, Any]) -> list[str]:
     """
     for name, what in BOUND.items():
         if run.record.get(name) != facts[name]:
-            raise DataError(
-                f"{what} changed since {run.path} was begun ({name} in run.json: {run.record.get(name)} then, "
-                f"{facts[name]} now); predict again, into a new folder"
-            )
+            counts = _then_and_now(run.record.get(name), facts[name])
+            raise DataError(f"{what} changed since {run.path} was begun{counts}; predict again, into a new folder")
     changed = [name for name in EXACT if run.record.get(name) != facts[name]]
     run.lock()
     run.update(status="running", reason=None, **facts)

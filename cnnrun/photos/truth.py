@@ -78,8 +78,11 @@ def of_table(file: str, inputs: Inputs, classes: Classes) -> Truth:
         raise _lacks(file, table, table_columns.LABEL, f", nor {table_columns.INDEX[0]}")
     known = _Names(inputs, Path(file).expanduser().parent)
     indices: dict[str, int] = {}
+    strangers: list[str] = []
     for row in table.rows:
         path = known.find(row[column])
+        if path is None:
+            strangers.append(row[column] or "an empty cell")
         index = None if path is None else _index_of(file, row, by_label, by_index, classes)
         if path is not None and index is not None and indices.setdefault(path, index) != index:
             raise DataError(f"truth={file} says of {shown(path)} that it shows two things; keep one of the rows")
@@ -89,7 +92,17 @@ def of_table(file: str, inputs: Inputs, classes: Classes) -> Truth:
             f"truth={file} names no file of the inputs; its column '{column}' begins with {example}, and the inputs "
             f"with {shown(inputs.paths[0])}"
         )
-    return Truth(indices, _contradictions(file, table, by_label, by_index, classes))
+    return Truth(indices, (*_strange(file, strangers), *_contradictions(file, table, by_label, by_index, classes)))
+
+
+def _strange(file: str, names: list[str]) -> tuple[str, ...]:
+    """A sentence on rows that are of no use; a name that several inputs share is of none either."""
+    if not names:
+        return ()
+    verb, more = ("names", "") if len(names) == 1 else ("name", ", ...")
+    return (
+        f"truth={file}: {counted(len(names), 'row')} {verb} none of the inputs, or several: {shown(names[0])}{more}",
+    )
 
 
 def _lacks(file: str, table: Table, names: tuple[str, ...], nor: str) -> DataError:

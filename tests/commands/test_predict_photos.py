@@ -289,7 +289,7 @@ WORDS = ["run=run", "inputs=digits", "batch_size=6", "annotate=true"]
 @pytest.mark.parametrize(
     ("how", "code", "left", "message"),
     [
-        (ctrl_c, 130, 12, "cnnrun predict: stopped by SIGINT; go on with: cnnrun predict resume=out\n"),
+        (ctrl_c, 130, 12, "cnnrun predict: stopped by Ctrl-C; go on with: cnnrun predict resume=out\n"),
         (full_disk, 1, 6, "No space left on device; go on with: cnnrun predict resume=out\n"),
     ],
 )
@@ -320,7 +320,7 @@ def test_figures_that_were_not_drawn_are_drawn_by_going_on(here, monkeypatch):
 
 def test_a_finished_prediction_is_not_gone_on_with(here, capsys):
     predict(*WORDS, "hydra.run.dir=out")
-    capsys.readouterr()
+    assert "note: annotate=true: writing the copies that show what was predicted\n" in capsys.readouterr().err
     before = everything("out")
     assert main(["predict", "resume=out"]) == 2
     assert error_of(capsys) == (
@@ -338,8 +338,10 @@ def test_other_inputs_are_not_gone_on_with(here, monkeypatch, capsys):
     shutil.copy(next(Path("digits/3").iterdir()), "digits/3/another.png")
     assert main(["predict", "resume=out"]) == 3
     error = error_of(capsys)
-    assert error.startswith("cnnrun predict: error: the files of the inputs changed since out was begun (inputs in run")
-    assert error.endswith("; predict again, into a new folder")
+    assert error == (
+        "cnnrun predict: error: the files of the inputs changed since out was begun (40 files then, 41 now); predict "
+        "again, into a new folder"
+    )
 
 
 def other_truth():
@@ -389,7 +391,29 @@ def test_a_prediction_is_no_run_that_predicts(here, capsys):
     predict(*WORDS, "hydra.run.dir=out")
     capsys.readouterr()
     predict("run=out", "inputs=digits", code=2)
-    assert error_of(capsys) == "cnnrun predict: error: out is an evaluation of run: name that run"
+    assert error_of(capsys) == "cnnrun predict: error: out is a prediction of run: name that run"
+
+
+def test_the_weights_of_a_run_predict_as_that_run(here, capsys):
+    for weights in ("run/checkpoints/best", "run/checkpoints/best/model.safetensors", "run"):
+        predict("model=backbone", "model.arch=squeezenet1_1", f"model.weights={weights}", "inputs=digits", code=2)
+        assert error_of(capsys) == (
+            f"cnnrun predict: error: model.weights={weights} lies in the folder of a run: take run=run in the place of "
+            "model=..."
+        )
+
+
+def test_names_that_differ_from_those_of_the_run_are_told(here, capsys):
+    Path("names.txt").write_text("0\n1\n2\ncat\n4\n5\n6\n8\n7\n9\n")
+    predict("run=run", "inputs=digits", "labels=names.txt", "hydra.run.dir=out")
+    note = "labels= names the run's classes otherwise: 3 is now cat, 7 is now 8, 8 is now 7"
+    assert f"note: {note}\n" in capsys.readouterr().err
+    assert note in Run.open("out").record["notes"]
+    Path("names.txt").write_text("0\n1\n2\n\nA\n4\n5\n6\na\n8\n9\n")
+    predict("run=run", "inputs=digits", "labels=names.txt", "hydra.run.dir=twins", code=3)
+    assert error_of(capsys) == (
+        "cnnrun predict: error: labels=names.txt: the lines 5 and 9 have the same name, 'a'; give each class its own"
+    )
 
 
 @pytest.mark.slow

@@ -69,6 +69,26 @@ def test_names_of_another_network_are_refused(file, text, message):
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "where"),
+    [
+        ("a.txt", "crane\n\ndog\nCrane\n", "lines 1 and 4"),
+        ("a.csv", "index,name\n2,crane\n0,crane\n", "classes 0 and 2"),
+        ("a.json", '["crane", "crane", "dog"]', "classes 0 and 1"),
+        ("a.json", '{"0": ["n1", "crane"], "1": ["n2", "crane"]}', None),
+        ("a.csv", "index,name\n2,dog\n0,\n1,\n", None),
+    ],
+)
+def test_a_name_of_two_classes_is_refused_where_names_must_differ(file, text, where):
+    Path(file).write_text(text)
+    assert len(read_classes(file, 3)) == 3
+    if where is None:
+        assert len(read_classes(file, 3, distinct=True)) == 3
+    else:
+        with pytest.raises(DataError, match=f"labels={file}: the {where} have the same name, '[Cc]rane'; give each"):
+            read_classes(file, 3, distinct=True)
+
+
 def test_a_missing_file_of_names_has_a_near_miss():
     Path("names.txt").touch()
     with pytest.raises(DataError, match=r"labels=name.txt: there is no such file - did you mean 'names.txt'\?"):
@@ -135,7 +155,16 @@ def test_a_table_that_a_training_takes_is_taken_for_the_truth(what):
 
 def test_a_name_that_two_files_share_is_none():
     Path("labels.csv").write_text("file,label\nx.jpg,cat\na/x.jpg,dog\n")
-    assert of_table("labels.csv", inputs("a/x.jpg", "b/x.jpg"), PETS).indices == {"a/x.jpg": 2}
+    truth = of_table("labels.csv", inputs("a/x.jpg", "b/x.jpg"), PETS)
+    assert truth.indices == {"a/x.jpg": 2}
+    assert truth.remarks == ("truth=labels.csv: 1 row names none of the inputs, or several: x.jpg",)
+
+
+def test_rows_that_name_no_file_are_counted():
+    Path("labels.csv").write_text("file,label\na.jpg,cat\ngone.jpg,dog\nz.jpg,no class\n")
+    truth = of_table("labels.csv", inputs("a.jpg"), PETS)
+    assert truth.indices == {"a.jpg": 0}
+    assert truth.remarks == ("truth=labels.csv: 2 rows name none of the inputs, or several: gone.jpg, ...",)
 
 
 def test_numbers_and_names_that_contradict_each_other_are_doubted():
