@@ -39,7 +39,7 @@ def confusion(confusion: pd.DataFrame, split: str) -> Figure:
         image = axes.imshow(cells, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=max(most, 1)), aspect="auto")
         bar = figure.colorbar(image, cax=_place(figure, start + side + 0.1, bottom, 0.15, side))
         bar.locator = MaxNLocator(8, integer=True, steps=[1, 2, 5, 10])
-        _write_numbers(axes, cells, side)
+        _write_numbers(axes, cells, side, white_above=0.4 * most)
         axes.set_title(heading, fontsize=11)
         axes.set_xlabel("prediction")
         labels.put_on(axes.xaxis)
@@ -60,15 +60,15 @@ def _place(figure: Figure, left: float, bottom: float, width: float, height: flo
     return figure.add_axes((left / across, bottom / up, width / across, height / up))
 
 
-def _write_numbers(axes: Axes, cells: np.ndarray, side: float) -> None:
+def _write_numbers(axes: Axes, cells: np.ndarray, side: float, white_above: float) -> None:
     """Put its number, rounded, into each cell that is not empty, if the largest fits. `side` is in inches."""
     cell = side / len(cells)
     widest = f"{cells.max():.0f}"
     size = min(9.0, 0.9 * cell / inches_wide(widest, 1.0), 0.5 * cell * POINTS_PER_INCH)
     if size < SMALLEST_NUMBER:
         return
-    dark = 0.4 * cells.max()
     for row, column in zip(*np.nonzero(cells), strict=True):
         value = cells[row, column]
         text = f"{value:.0f}" if value >= 0.5 else "<1"
-        axes.text(column, row, text, ha="center", va="center", fontsize=size, color="white" if value > dark else "0.15")
+        color = "white" if value > white_above else "0.15"
+        axes.text(column, row, text, ha="center", va="center", fontsize=size, color=color)

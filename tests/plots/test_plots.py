@@ -149,6 +149,18 @@ def test_confusion_shows_counts_and_row_shares(count: int, assert_nothing_is_cli
     assert_nothing_is_clipped(figure)
 
 
+def test_numbers_are_white_on_dark_cells_alone() -> None:
+    cells = np.random.default_rng(0).integers(0, 30, (10, 10))
+    names = [str(number) for number in range(10)]
+    panels = confusion(pd.DataFrame(cells, columns=names).assign(target=names)[["target", *names]], "test").axes[::2]
+    for axes in panels:
+        image = axes.images[0]
+        for text in axes.texts:
+            column, row = map(int, text.get_position())
+            brightness = np.mean(image.to_rgba(image.get_array())[row, column, :3])
+            assert brightness < 0.6 if text.get_color() == "white" else brightness > 0.4
+
+
 @pytest.mark.parametrize(("count", "letters"), [(3, 9), (3, 11), (3, 13), (5, 3), (5, 4), (5, 5), (10, 2)])
 def test_names_of_classes_fit_below_the_matrix_flat_or_upright(
     count: int, letters: int, assert_nothing_is_clipped: Callable
