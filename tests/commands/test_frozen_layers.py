@@ -147,6 +147,23 @@ def test_where_nothing_can_be_kept_a_sentence_says_why(here, capsys):
     assert not (here / "cache").exists()
 
 
+def test_how_pictures_are_prepared_for_a_file_is_said_and_the_table_follows_its_sentence(here, capsys):
+    for number in range(12):
+        file = here / "small" / ("light" if number % 2 else "dark") / f"{number:02}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 32), (200 * (number % 2), number, 9)).save(file)
+    torch.save(shufflenet_v2_x0_5(weights=None).state_dict(), "own.pth")
+    words = ["dataset=image_folder", "dataset.root=small", "model.weights=own.pth", "model.trainable=conv1"]
+    train("run", *words, "dataset.image_size=64", "epochs=1")
+    lines = capsys.readouterr().err.splitlines()
+    (said,) = [line for line in lines if "does not tell how its images were prepared" in line]
+    side = round(64 * 256 / 224)  # as torchvision has it for these weights
+    assert f"is as for IMAGENET1K_V1: 64x64 pixels, cut out of a short side of {side}, bilinear;" in said
+    (table,) = [number for number, line in enumerate(lines) if line.startswith("  layers ")]
+    assert lines[table - 1].startswith("note: the model trains 3 of ")
+    assert lines[table - 2].startswith("note: every step computes the whole network")
+
+
 def test_nothing_is_said_where_all_layers_train(here, capsys):
     train("run", "model.trainable=all", "epochs=1")
     said = capsys.readouterr().err
