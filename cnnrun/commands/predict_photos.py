@@ -74,9 +74,10 @@ def predict_photos(
             signals.interrupt_at_once()
             table = list(rows.read_rows(run.table_file(PHOTOS.name)))
             results = _finish(run, network, inputs, table, settings)
-            run.update(
-                status="finished", **summary.counts(table), notes=[*seen, *doubts, *summary.broken(table), *remarks]
-            )
+            means = scores.remarks(table)
+            notes = [*seen, *doubts, *summary.broken(table), *remarks, *means]
+            run.update(status="finished", **summary.counts(table), notes=notes)
+    console.tell_all([], means)
     _show(run, table, results)
     if all(row.is_broken for row in table):
         files = "the file" if len(table) == 1 else f"none of the {len(table):,} files"

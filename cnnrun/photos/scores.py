@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cnnrun.data.image_walk import counted
 from cnnrun.metrics.classification import TOP5_NEEDS
 from cnnrun.metrics.sums import Samples
 from cnnrun.photos.classes import Classes
@@ -42,6 +43,21 @@ def judged(rows: Sequence[Row], classes: Classes) -> "tuple[list[Result], dict[s
         "calibration": results.calibration(met),
     }
     return results.result_rows(samples, SPLIT), tables
+
+
+def remarks(rows: Sequence[Row]) -> list[str]:
+    """Why means over the classes differ: a class that was only predicted counts in some."""
+    scored = [row for row in rows if row.truth is not None and not row.is_broken]
+    true = {row.truth.index for row in scored if row.truth is not None}
+    only = {row.guesses[0].index for row in scored} - true
+    if not only:
+        return []
+    of_truth, more = (counted(len(found), "class", "classes") for found in (true, only))
+    verb = "is" if len(only) == 1 else "are"
+    return [
+        f"balanced_accuracy is the mean over the {of_truth} of the truth; the macro means are over these and {more} "
+        f"that {verb} predicted and never true, as in scikit-learn"
+    ]
 
 
 def _samples(rows: Sequence[Row], count: int) -> tuple[Samples, list[int]]:

@@ -1,5 +1,6 @@
 """A photo with a caption below it, as a picture of its own."""
 
+import math
 from collections.abc import Sequence
 from functools import cache
 
@@ -13,16 +14,17 @@ SHARE = 0.045
 SMALLEST, LARGEST = 11, 48
 """Pixels of a letter."""
 NARROWEST = 160
-"""Pixels that a caption needs; a photo that is not as wide gets a white margin."""
+"""Pixels that a caption may have; a photo that is not as wide stands in the middle of a caption that is wider."""
 
 
 def captioned(pixels: np.ndarray, lines: Sequence[str]) -> Image.Image:
     """Write lines of text on a white strip below a photo (H, W, 3) uint8; a line that is too long is shortened."""
     height, width = pixels.shape[:2]
     size = min(max(round(SHARE * min(height, width)), SMALLEST), LARGEST)
-    across, pitch = max(width, NARROWEST), round(1.35 * size)
+    needed = max((math.ceil(_length(line, size)) + size for line in lines), default=0)
+    across, pitch = max(width, min(needed, NARROWEST)), round(1.35 * size)
     picture = Image.new("RGB", (across, height + len(lines) * pitch + size // 2), "white")
-    picture.paste(Image.fromarray(pixels), (0, 0))
+    picture.paste(Image.fromarray(pixels), ((across - width) // 2, 0))
     pen = ImageDraw.Draw(picture)
     for number, line in enumerate(lines):
         top = height + size // 4 + number * pitch

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.special import log_softmax
 from sklearn import metrics
 
-from cnnrun.photos import pictures, summary
+from cnnrun.photos import pictures, scores, summary
 from cnnrun.photos.classes import Classes
 from cnnrun.photos.inputs import Inputs, find_inputs
 from cnnrun.photos.predicting import row_of
@@ -61,6 +61,21 @@ def test_the_metrics_are_those_of_scikit_learn():
 
 def test_without_a_truth_there_is_nothing_to_judge():
     assert judged([row_of("y.jpg", np.log(np.full(30, 1 / 30)), CLASSES, None, 5)], CLASSES) == ([], {})
+
+
+def test_classes_that_were_only_predicted_explain_two_means():
+    def row(truth, guess):
+        classes = Classes(("a", "b", "c", "d"))
+        return row_of("x", np.log(np.where(np.arange(4) == guess, 0.7, 0.1)), classes, truth, 2)
+
+    assert scores.remarks([row(0, 0), row(1, 0), row(None, 2), Row("y", "0 bytes")]) == []
+    assert scores.remarks([row(0, 0), row(1, 2), row(1, 3)]) == [
+        "balanced_accuracy is the mean over the 2 classes of the truth; the macro means are over these and 2 classes "
+        "that are predicted and never true, as in scikit-learn"
+    ]
+    (sentence,) = scores.remarks([row(0, 2)])
+    assert sentence.startswith("balanced_accuracy is the mean over the 1 class of the truth; the macro means are over ")
+    assert sentence.endswith("these and 1 class that is predicted and never true, as in scikit-learn")
 
 
 def test_classes_with_one_name_stay_two_in_the_tables():
@@ -165,7 +180,8 @@ def test_copies_stand_below_their_folders_with_a_strip_for_the_caption(tmp_path)
         assert copy.height > 240
     with Image.open(copies["y.png"]) as copy:
         pixels = np.asarray(copy)
-        np.testing.assert_array_equal(pixels[:60, :40], np.asarray(Image.open(tmp_path / "in/y.png")))
+        left = (copy.width - 40) // 2
+        np.testing.assert_array_equal(pixels[:60, left : left + 40], np.asarray(Image.open(tmp_path / "in/y.png")))
         assert (pixels[60:] == 255).mean() > 0.5
         assert (pixels[60:] < 128).any()
     run.annotated("y.png").write_bytes(b"kept")
@@ -199,7 +215,10 @@ def test_a_caption_names_guesses_and_truth():
     assert pictures.caption(row) == ["cat 75.0%", "dog 25.0%", "truth: dog ✗"]
     wide = captioned(np.zeros((50, 30, 3), np.uint8), ["a very long label of many words 75.0%"])
     assert wide.width == 160
-    assert np.asarray(wide)[:50, 30:].min() == 255
+    assert np.asarray(wide)[:50, :65].min() == np.asarray(wide)[:50, 95:].min() == 255
+    assert np.asarray(wide)[:50, 65:95].max() == 0
+    assert captioned(np.zeros((50, 128, 3), np.uint8), ["hen 75.0%"]).width == 128
+    assert 30 < captioned(np.zeros((50, 30, 3), np.uint8), ["hen 75.0%"]).width < 128
 
 
 def test_the_table_reads_as_pandas_reads_it(tmp_path):
