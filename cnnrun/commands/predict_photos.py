@@ -62,7 +62,8 @@ def predict_photos(
         run = Run.create(invocation.output_dir, config, command="predict", of=of, **facts)
     else:
         console.tell_all(going_on.go_on(run, facts), [])
-    remarks = [*invocation.remarks, *inputs.remarks, *known.remarks, *renamings, *_remarks(network, settings)]
+    cut = pictures.remarks(inputs.paths) if settings.annotate else []
+    remarks = [*cut, *invocation.remarks, *inputs.remarks, *known.remarks, *renamings, *_remarks(network, settings)]
     seen = [] if stored is None else truth.seen_in_training(inputs, known, stored["dataset"], settings.run)
     console.tell_all(seen, remarks)
     advice = f"; go on with: cnnrun predict {shlex.quote(f'resume={run.path}')}"
@@ -132,7 +133,7 @@ def _truth(settings: PredictSettings, inputs: Inputs, network: Network) -> Truth
 
 
 def _remarks(network: Network, settings: PredictSettings) -> list[str]:
-    """What is to be known of the names."""
+    """What is to be known of the names of classes."""
     unnamed = network.classes.unnamed
     if not unnamed:
         return []

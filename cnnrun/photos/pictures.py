@@ -119,6 +119,15 @@ def copy_names(paths: Collection[str]) -> dict[str, str]:
     return names
 
 
+def remarks(paths: Collection[str]) -> list[str]:
+    """A sentence on copies whose names were cut."""
+    cut = [path for path in paths if _short_enough(_inside(path), path) != _inside(path)]
+    if not cut:
+        return []
+    have = "1 copy has" if len(cut) == 1 else f"{len(cut):,} copies have"
+    return [f"annotate=true: {have} a shorter name, as {OTHER} behind the photo's own would make it too long"]
+
+
 def _inside(path: str) -> str:
     parts = [part for part in PurePosixPath(path).parts if part not in ("..", "/")]
     name = "/".join(part.replace(":", "_") for part in parts)

@@ -208,6 +208,9 @@ def test_a_copy_whose_name_would_be_too_long_has_a_shorter_one():
     assert max(len(Path(name).name.encode()) for name in names.values()) == 255
     assert all(name.endswith(".jpg") for name in names.values())
     assert names == pictures.copy_names(paths[::-1])
+    (remark,) = pictures.remarks(paths)
+    assert remark.startswith("annotate=true: 3 copies have a shorter name")
+    assert pictures.remarks(["a.jpg", paths[0]]) == []
 
 
 def test_a_caption_names_guesses_and_truth():
