@@ -27,6 +27,7 @@ def image_folder(
     report: Report,
     input_spec: InputSpec | None = None,
     known_classes: Sequence[str] | None = None,
+    own_root: str | None = None,
     goes_on: bool = False,
     *,
     root: str,
@@ -49,7 +50,7 @@ def image_folder(
     Args:
         report: told of the pictures that are read. input_spec: of the weights that the model brings.
         known_classes: of the run that is judged on the folder, which need not have what a training needs, unless
-            the run goes on to be trained there.
+            the run goes on to be trained there. own_root: the folder that this run was trained on.
     Raises:
         ConfigError: if the sizes do not fit each other.
         DataError: if there is no such folder, or it holds no two classes with enough pictures, or unknown ones.
@@ -60,7 +61,7 @@ def image_folder(
     if known_classes is not None:
         _refuse_unknown_classes(listing, known_classes)
     if judged_by is not None:
-        listing = taken_whole(listing, judged_by)
+        listing = taken_whole(listing, judged_by, own_root)
     if listing.whole_because:  # a limit is for what is drawn
         limit = None
     draws = Draws(test_fraction, val_fraction, split_seed, limit, of_any_size=judged_by is not None)

@@ -47,14 +47,16 @@ class Parts:
     test: Tensor
 
 
-def taken_whole(listing: Listing, known: Sequence[str]) -> Listing:
+def taken_whole(listing: Listing, known: Sequence[str], own_root: str | None) -> Listing:
     """A folder to judge a run on: all of it as one split, if it is one, or cannot be parted as the run's own was.
 
-    Args: known: the classes of the run.
+    Args: known: the classes of the run. own_root: the folder that it was trained on; one of that name is parted as it.
     """
     if any(file.split for file in listing.files):
         return listing
-    if split := _ready_made(listing.root.absolute()):
+    root = listing.root.absolute()
+    is_named_as_own = own_root is not None and Path(own_root).absolute().name == root.name
+    if not is_named_as_own and (split := _ready_made(root)):
         return _as_split(listing, split, "it lies beside a folder for train")
     counts = Counter(file.label for file in listing.files)
     if all(counts[name] >= NEEDED for name in known):

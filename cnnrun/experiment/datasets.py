@@ -18,12 +18,17 @@ PLACES = {"root": "folder", "csv": "file"}
 
 
 def load_data(
-    config: dict[str, Any], report: Report, known_classes: Sequence[str] | None = None, *, goes_on: bool = False
+    config: dict[str, Any],
+    report: Report,
+    known_classes: Sequence[str] | None = None,
+    *,
+    own_root: str | None = None,
+    goes_on: bool = False,
 ) -> Data:
     """The data set that the config names, with preprocessing fitted on its train split.
 
     Args:
-        known_classes: of the run that it is read for, if it is read for one.
+        known_classes: of the run that it is read for, if it is read for one. own_root: where that run found its data.
         goes_on: whether that run is trained on it, not only judged.
     Raises:
         DataError: if it is not there and cannot be had, or is broken.
@@ -35,6 +40,7 @@ def load_data(
         report=report,
         input_spec=_input_spec(config["model"]),
         known_classes=known_classes,
+        own_root=own_root,
         goes_on=goes_on,
     )
     return data
@@ -59,7 +65,7 @@ def stored_data(
         DataError: as load_data.
     """
     dataset = config["dataset"]
-    load = partial(load_data, report=report, known_classes=known_classes, goes_on=goes_on)
+    load = partial(load_data, report=report, known_classes=known_classes, own_root=dataset.get("root"), goes_on=goes_on)
     for key, path in moved.items():
         if dataset.get(key) is None:
             raise ConfigError(f"{key}={path}: the data set of this run is not read from a {PLACES[key]}")

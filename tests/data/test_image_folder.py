@@ -651,6 +651,21 @@ def test_a_folder_called_test_that_was_trained_on_is_parted_as_in_training(photo
     assert data_of(alone, known_classes=tuple(COLOURS)).fingerprint() == data_of(alone).fingerprint()
 
 
+def test_a_run_that_was_trained_on_a_folder_for_test_is_judged_on_the_same_part_of_it(
+    photos: Path, tmp_path: Path
+) -> None:
+    for name in ("train", "test"):
+        shutil.copytree(photos, tmp_path / "given" / name)
+    own = tmp_path / "given" / "test"
+    trained = data_of(own)
+    judged = data_of(own, known_classes=tuple(COLOURS), own_root=str(own))
+    assert judged.fingerprint() == trained.fingerprint()
+    moved = data_of(own, known_classes=tuple(COLOURS), own_root="/elsewhere/test")
+    assert moved.fingerprint() == trained.fingerprint()
+    other = data_of(own, known_classes=tuple(COLOURS), own_root="/elsewhere/photos")
+    assert (len(other.train), len(other.test)) == (0, 60)
+
+
 def test_where_only_train_was_given_small_classes_are_parted_as_far_as_they_go(photos: Path, tmp_path: Path) -> None:
     for name in ("blue", "red"):
         shutil.copytree(photos / name, tmp_path / "given" / "train" / name)
