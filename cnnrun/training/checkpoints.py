@@ -69,7 +69,7 @@ def read(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
         if content:
             return content
         others = [name for name in NAMES if name != folder.name and (folder.with_name(name) / MANIFEST).exists()]
-        advice = "".join(f"; cnnrun eval can use the other one: checkpoint={name}" for name in others)
+        advice = "".join(f"; cnnrun eval and predict can use the other one: checkpoint={name}" for name in others)
         raise DataError(f"broken checkpoint: {problem}{advice or '; train again'}") from problem
     raise DataError(f"{folder} was replaced each of {ATTEMPTS} times that it was read; wait for the training to end")
 

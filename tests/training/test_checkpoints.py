@@ -91,7 +91,7 @@ def test_a_broken_one_names_its_file_and_a_way_on(folder, content, problem):
         checkpoints.read(folder)
     assert str(raised.value) == f"broken checkpoint: {file} cannot be read: {problem}; train again"
     checkpoints.write(folder.with_name("best"), TENSORS, {})
-    with pytest.raises(DataError, match=r"; cnnrun eval can use the other one: checkpoint=best$"):
+    with pytest.raises(DataError, match=r"; cnnrun eval and predict can use the other one: checkpoint=best$"):
         checkpoints.read(folder)
 
 
