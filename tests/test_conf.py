@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from torchvision.models import mobilenet_v2
 
 from cnnrun import config as configs
 from cnnrun import experiment
@@ -44,6 +45,7 @@ SHORT = {
 WITHOUT_FILES = {"backbone": {"weights": "none", "trainable": "all"}}
 """What an option is trained with whose defaults ask for files that cannot be had everywhere."""
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
+LARGE = ("mnist_resnet", "folder_resnet")
 SHAPES = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
 HEAVY = ["resnet18", "resnet18_cifar", "resnet34", "resnet50", "reference_002_resnet"]
 
@@ -184,16 +186,35 @@ def test_a_series_chooses_its_task_and_a_model(dataset, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "mnist_resnet" else []) for name in EXPERIMENTS]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else []) for name in EXPERIMENTS]
 )
 def test_an_experiment_is_accepted_and_trains(name, blob_data, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    config = composed(f"experiment={name}", *["dataset.csv=x.csv"] * is_of_series(name))
+    config = composed(f"experiment={name}", *files_for(name))
     if config["task"]["name"] == "forecasting":
         assert len([record for record in series_fit(config).run(lambda: False) if isinstance(record, Epoch)]) == 1
         return
-    fit = fit_of(config, resized(blob_data, SHAPES[config["dataset"]["source"]]))
+    fit = fit_of(config, resized(blob_data, shape_of(config["dataset"])))
     assert len([record for record in fit.run(lambda: False) if isinstance(record, Epoch)]) == 1
+
+
+def files_for(experiment):
+    """Words that name the files that an experiment asks for; the weights are there, as torchvision has them."""
+    text = (CONF / "experiment" / f"{experiment}.yaml").read_text()
+    if is_of_series(experiment):
+        return ["dataset.csv=x.csv"]
+    if "override /dataset: image_folder" in text:
+        return ["dataset.root=photos"]
+    if "override /model: backbone" in text:
+        torch.save(mobilenet_v2().state_dict(), "random.pth")
+        return ["model.weights=random.pth"]
+    return []
+
+
+def shape_of(dataset):
+    channels, *native = SHAPES[dataset.get("source", "cifar10")]
+    size = dataset["image_size"]
+    return (channels, size, size) if size else (channels, *native)
 
 
 def test_the_small_network_of_cifar10_is_small():
