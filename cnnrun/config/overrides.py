@@ -10,10 +10,7 @@ from pathlib import Path
 
 from cnnrun.errors import ConfigError, near_miss
 
-PATHS = (
-    *("run", "runs", "resume", "root", "csv", "inputs", "labels", "truth", "judges"),
-    *("model.weights",),
-)
+PATHS = ("run", "runs", "resume", "root", "csv", "inputs", "labels", "truth", "judges", "model.weights")
 RANGES = "model.trainable"
 """Layer ranges, which hold colons, brackets and other signs of Hydra's grammar. A comma parts the jobs of a sweep."""
 PATH_ENDINGS = (".root", ".csv", ".manifest")
