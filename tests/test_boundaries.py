@@ -13,8 +13,10 @@ LAYERS = [
     {"commands", "completion", "usage"},
     {"backtest", "photos"},
     {"opening", "report"},
-    {"saving"},
+    {"saving", "tracking"},
     {"experiment", "sweeps"},
+    {"comparison"},
+    {"pages"},
     {"config", "console"},
     {"run", "plots", "settings"},
     {"training", "explain"},
@@ -36,6 +38,12 @@ OWNERS = {
     "torchvision": {"data", "models"},
     "timm": {"models"},
     "huggingface_hub": {"models"},
+    "jinja2": {"pages"},
+    "optuna": {"sweeps"},
+    "ray": {"sweeps"},
+    "submitit": {"sweeps"},
+    "mlflow": {"tracking"},
+    "wandb": {"tracking"},
 }
 """Who may import a third-party package; the others take what the owner makes of it."""
 HEAVY = {"torch", "torchvision", "timm", "pandas", "sklearn", "matplotlib"}
