@@ -8,7 +8,7 @@ from typing import Any
 from cnnrun import config as configs
 from cnnrun import console, experiment, opening
 from cnnrun.backtest import backtest, headline, require_series, summary
-from cnnrun.config import Invocation
+from cnnrun.config import Invocation, Watch
 from cnnrun.errors import Diverged, Interrupted
 from cnnrun.experiment import Experiment
 from cnnrun.report import Outputs, outputs_of, report_of
@@ -57,9 +57,12 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
         with run.recorded(advice), Signals() as signals:
             run.write_preprocessing(parts.data.stored())
             try:
-                _train(run, fit, signals)
+                hopeless = _train(run, fit, signals, invocation.watch)
             except Diverged as error:
                 raise Diverged(f"{error}; {_keep_evidence(run, fit)}") from error
+            if hopeless:
+                _prune(run, fit, hopeless)
+                return
             signals.interrupt_at_once()
             if settings.backtest["folds"]:
                 _backtest(run, config, parts, figures=settings.figures)
@@ -68,8 +71,8 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
         console.results(results, run.path, parts.data.unit)
 
 
-def _train(run: Run, fit: Fit, signals: Signals) -> None:
-    """Train to the end, with the history and the checkpoints on the disk."""
+def _train(run: Run, fit: Fit, signals: Signals, watch: Watch | None) -> str | None:
+    """Train to the end, with the history and the checkpoints on the disk; why it was ended early, if `watch` did."""
     saving = Saving(run, fit)
     with _display(fit) as display:
         for record in fit.run(signals):
@@ -89,9 +92,40 @@ def _train(run: Run, fit: Fit, signals: Signals) -> None:
                     saving.epoch(record)
                     if display:
                         display.epoch(record)
+                    if watch and (hopeless := _verdict(watch, record, fit)):
+                        saving.now()
+                        return hopeless
                 case Stopped():
                     saving.now()
                     raise Interrupted(f"stopped in epoch {record.epoch} after step {record.step}", signals.number)
+    return None
+
+
+def _verdict(watch: Watch, epoch: Epoch, fit: Fit) -> str | None:
+    """What the watch says of an epoch, asked in one process; the last one it cannot end. All processes must call it."""
+    sentence = distributed.on_first(lambda: watch(epoch.number, epoch.val[fit.task.monitor]))
+    return None if epoch.stop else sentence
+
+
+def _prune(run: Run, fit: Fit, reason: str) -> None:
+    """Record a training that was ended early; test is not read."""
+    run.update(status="pruned", reason=reason, **_how_it_went(fit))
+    run.log(f"pruned: {reason}")
+    if distributed.is_first():
+        console.note(f"pruned after epoch {fit.state.progress.epoch}: {reason}; test was not read: {run.path}")
+
+
+def _how_it_went(fit: Fit) -> dict[str, Any]:
+    """What run.json says of a training that is over."""
+    progress, task = fit.state.progress, fit.task
+    return {
+        "seconds": round(progress.seconds, 3),
+        "epochs": progress.epoch,
+        "monitor": f"val/{task.monitor}",
+        "higher_is_better": task.higher_is_better,
+        "best_value": progress.best,
+        "best_epoch": progress.best_epoch,
+    }
 
 
 def _backtest(run: Run, config: dict[str, Any], parts: Experiment, *, figures: bool) -> None:
@@ -140,7 +174,7 @@ def _report(
     run: Run, parts: Experiment, fit: Fit, outputs: Outputs, stopped: str | None, *, figures: bool
 ) -> list[dict[str, Any]]:
     """Write what people read, say what deserves a look, and return the rows of results.csv."""
-    task, progress, report = parts.task, fit.state.progress, report_of(parts)
+    progress, report = fit.state.progress, report_of(parts)
     judged = report.judge(outputs, [float(row["train/loss"]) for row in progress.history])
     run.write_rows(RESULTS, judged.rows)
     run.write_preprocessing(report.stored())
@@ -157,12 +191,7 @@ def _report(
         report.draw_split(run, "test")
     run.update(
         status="finished",
-        seconds=round(progress.seconds, 3),
-        epochs=progress.epoch,
-        monitor=f"val/{task.monitor}",
-        higher_is_better=task.higher_is_better,
-        best_value=progress.best,
-        best_epoch=progress.best_epoch,
+        **_how_it_went(fit),
         stopped=stopped,
         test_reads=test_reads,
         dead=bool(warnings),

@@ -15,8 +15,8 @@ Hydra and its DictConfig stay in here and in `cnnrun.sweeps`; importing this pac
 
 from cnnrun.config.callables import find
 from cnnrun.config.foreign import blamed
-from cnnrun.config.invocation import Invocation, Request
+from cnnrun.config.invocation import Invocation, Request, Watch
 from cnnrun.config.schema import bind, build, check
 from cnnrun.config.stored import check_stored, config_of
 
-__all__ = ["Invocation", "Request", "bind", "blamed", "build", "check", "check_stored", "config_of", "find"]
+__all__ = ["Invocation", "Request", "Watch", "bind", "blamed", "build", "check", "check_stored", "config_of", "find"]

@@ -1,7 +1,11 @@
 """What was asked for on the command line, and what a command is told beside its config."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+Watch = Callable[[int, float], str | None]
+"""Told of each epoch and of the monitor's value after it; a sentence ends the training."""
 
 
 @dataclass(frozen=True)
@@ -27,3 +31,5 @@ class Invocation:
     overrides: list[str]
     remarks: list[str] = field(default_factory=list)
     """What is to be known of the config, a sentence each."""
+    watch: Watch | None = None
+    """Of a search, for a training that may end early; can be pickled."""

@@ -39,7 +39,7 @@ class StoredRun:
 
     @property
     def status(self) -> str:
-        """running | finished | failed | interrupted."""
+        """running | finished | failed | interrupted | pruned, which is a training that a search ended early."""
         return str(self.record.get("status", "running"))
 
     @property
