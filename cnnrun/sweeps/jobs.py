@@ -1,20 +1,19 @@
-"""One job of a sweep: what stands in its folder already, and what came of it."""
+"""One job of a sweep: what it was asked for, how its process ended, and what came of it."""
 
 import json
-from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from cnnrun.config import config_of, overrides
-from cnnrun.errors import CnnrunError, ConfigError
-from cnnrun.run import RECORD, Run
+from cnnrun.config import Invocation, config_of, overrides
+from cnnrun.run import Run
 
 AUTOMATIC = "auto"
 """A run stores what `auto` came to; either is the same setting."""
-APART = ("resume", "trust_code")
-"""Settings that say how to run, not what."""
+APART = ("resume", "trust_code", "sweep", "study", "budget", "offline", "logger")
+"""Settings that say how to run, not what, and so never make another job."""
+DONE = ("finished", "pruned")
+"""Statuses of a run that has nothing left to do."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,32 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Job:
+    """One point of a sweep, checked and ready to run."""
+
+    name: str
+    """Of its folder."""
+    folder: Path
+    config: dict[str, Any]
+    """Plain values."""
+    invocation: Invocation
+    asked: Asked
+    settings: dict[str, str]
+    """The swept keys and this job's values."""
+    finished: bool | None
+    """Whether it has nothing left to do; None if it was never begun."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A job whose process is gone. What came of it stands in its folder."""
+
+    job: Job
+    reason: str = ""
+    """Why it ended, where its own folder cannot say it, as when it was killed."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """A row of sweep.csv."""
 
@@ -63,86 +88,3 @@ class Outcome:
     higher_is_better: bool = True
     subject: str = ""
     """What a run forecasts, how far ahead; empty for classes. Errors of different subjects do not compare."""
-
-
-def is_finished(folder: Path, config: dict[str, Any]) -> bool | None:
-    """Whether the job in `folder` has run to its end; None if it was never begun.
-
-    Raises:
-        ConfigError: if the run there has other settings than `config`.
-    """
-    if not (folder / RECORD).is_file():
-        return None
-    run = Run.open(folder)
-    for name, (there, asked) in _differences(config_of(run)[0], config).items():
-        raise _other_settings(folder, name, there, asked)
-    return run.status == "finished"
-
-
-def others(folder: Path, known: Iterable[Path]) -> list[Path]:
-    """The jobs in a sweep's folder that are not among the `known`."""
-    return sorted({file.parent for file in folder.glob(f"*/{RECORD}")} - set(known))
-
-
-def refuse_another_sweep(folders: Iterable[Path], now: Asked, swept: Iterable[str]) -> None:
-    """Jobs of one sweep differ in what is swept, in nothing else that was asked for.
-
-    Raises:
-        ConfigError: names the first of `folders` that differs in something else.
-    """
-    for folder in folders:
-        there = Asked.of(Run.open(folder))
-        for key in sorted((there.words.keys() | now.words.keys()) - {*swept, *APART}):
-            if there.value(key) != now.value(key) and now.value(key) != AUTOMATIC:
-                raise _other_settings(folder, key, there.text(key), now.text(key))
-
-
-def _other_settings(folder: Path, name: str, there: Any, now: Any) -> ConfigError:
-    return ConfigError(
-        f"{folder} holds a run with other settings ({name} is {there} there, {now} now); "
-        "choose another folder: sweep=NAME"
-    )
-
-
-def outcome(settings: dict[str, str], folder: Path, error: str = "") -> Outcome:
-    """What came of a job, from its folder; an error outweighs what stands there."""
-    if not (folder / RECORD).is_file():
-        return Outcome(settings, folder, "failed", error)
-    run = Run.open(folder)
-    metrics = {f"{row['split']}/{row['metric']}": float(row["value"]) for row in run.results()}
-    record = run.record
-    return Outcome(
-        settings,
-        folder,
-        "failed" if error else run.status,
-        error,
-        record.get("seconds"),
-        metrics,
-        record.get("monitor") or _monitor_of(record.get("of")),
-        record.get("best_value"),
-        record.get("higher_is_better", True),
-        _subject_of(record.get("data")),
-    )
-
-
-def _subject_of(data: Any) -> str:
-    """From the facts of a data set, which may be a stranger's."""
-    return repr((data["targets"], data.get("horizon"))) if isinstance(data, dict) and "targets" in data else ""
-
-
-def _monitor_of(judged: Any) -> str:
-    """The metric that an evaluated run watched; nothing if that cannot be read any more."""
-    with suppress(CnnrunError):
-        return str(Run.open(str(judged)).record.get("monitor", ""))
-    return ""
-
-
-def _differences(stored: Any, asked: Any, name: str = "") -> dict[str, tuple[Any, Any]]:
-    """Dotted names of settings that differ, with both values."""
-    if isinstance(stored, dict) and isinstance(asked, dict):
-        found: dict[str, tuple[Any, Any]] = {}
-        for key in stored.keys() | asked.keys():
-            if name or key not in APART:
-                found |= _differences(stored.get(key), asked.get(key), f"{name}.{key}" if name else key)
-        return dict(sorted(found.items()))
-    return {} if stored == asked or asked == AUTOMATIC else {name: (stored, asked)}

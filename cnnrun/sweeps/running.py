@@ -1,0 +1,211 @@
+"""Run the jobs of a sweep: what starts them, what asks for them, and the launcher that brings the two together."""
+
+import signal
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from cnnrun import console
+from cnnrun.config import check, compose, overrides
+from cnnrun.errors import Interrupted, JobsFailed
+from cnnrun.run import Run
+from cnnrun.signals import Signals
+from cnnrun.sweeps import table
+from cnnrun.sweeps.folders import is_finished, others, outcome, refuse_another_sweep
+from cnnrun.sweeps.jobs import Asked, Ended, Job, Outcome
+
+SECONDS_BETWEEN_LOOKS = 0.25
+"""At a signal that has come, at jobs that may be started."""
+
+
+class Runner(Protocol):
+    """Where jobs run: in this process, in others, on a cluster. A job's result is what it leaves in its folder."""
+
+    def free(self) -> int:
+        """How many jobs may be started now."""
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        """Start at most so many."""
+
+    def ended(self, seconds: float) -> list[Ended]:
+        """The jobs that have ended since it was asked last; it waits at most so long for the first."""
+
+    def stop(self, signum: int) -> None:
+        """Tell all that a signal came, wait for them, kill what does not end; nothing is left behind."""
+
+    def close(self) -> None:
+        """Let go of whatever is held, when no job runs any more."""
+
+
+class Source(Protocol):
+    """What asks for jobs one by one, while others run."""
+
+    def next(self) -> list[str] | None:
+        """The words of one more job, hydra.sweep.subdir among them; None: none now."""
+
+    def is_exhausted(self) -> bool:
+        """Whether none will come any more."""
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        """Take what came of a job."""
+
+
+class _Queue(Protocol):
+    """As a Source, of jobs that are checked."""
+
+    def next(self) -> Job | None: ...
+
+    def is_exhausted(self) -> bool: ...
+
+    def ended(self, job: Job, outcome: Outcome) -> None: ...
+
+
+class _Listed:
+    """Jobs that are known from the start."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._left = list(jobs)
+
+    def next(self) -> Job | None:
+        return self._left.pop(0) if self._left else None
+
+    def is_exhausted(self) -> bool:
+        return not self._left
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        pass
+
+
+class _Asked:
+    """Jobs that a source asks for."""
+
+    def __init__(self, source: Source, launcher: "SweepLauncher") -> None:
+        self._source = source
+        self._launcher = launcher
+        self.is_exhausted = source.is_exhausted
+        self.ended = source.ended
+
+    def next(self) -> Job | None:
+        words = self._source.next()
+        return None if words is None else self._launcher.prepare(words)
+
+
+class SweepLauncher(Launcher):
+    """Finished jobs are skipped, unfinished ones go on, errors are recorded; the table is written after each job.
+
+    An unfinished job of a command that cannot go on, as `eval`, is done again.
+    """
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        assert isinstance(task_function, compose.Task)
+        self._loader = hydra_context.config_loader
+        self.task = task_function
+        self._shared = config
+        self.folder = Path(config.hydra.sweep.dir)
+        words = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
+        swept = [word.key_or_group for word in words if word.is_sweep_override()]
+        self._keys = list(dict.fromkeys([*swept, *table.swept_before(self.folder)]))
+
+    @abstractmethod
+    def runner(self, number_of_jobs: int) -> Runner:
+        """What runs the jobs, of which there are at most so many."""
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run the jobs of a grid.
+
+        Raises:
+            ConfigError: before the first job, if any of them is wrong.
+            JobsFailed: after the last one, if some failed.
+            Interrupted: on Ctrl-C or a termination, with what to do next.
+        """
+        jobs = [self.prepare(list(words)) for words in job_overrides]
+        self._run(_Listed(jobs), jobs, len(jobs))
+        return [JobReturn(overrides=list(words), status=JobStatus.COMPLETED) for words in job_overrides]
+
+    def search(self, source: Source, number_of_jobs: int) -> list[Outcome]:
+        """Run the jobs that a source asks for, at most so many; those that have ended, in the order of their end.
+
+        Raises: as `launch`; a job with wrong settings ends the search.
+        """
+        return self._run(_Asked(source, self), [], number_of_jobs)
+
+    def prepare(self, words: list[str]) -> Job:
+        """Compose and check one job.
+
+        Raises:
+            ConfigError: if it is wrong, or its folder holds a run with other settings.
+        """
+        with compose.lists_as_a_whole(words):
+            config = self._loader.load_sweep_config(self._shared, words)
+        HydraConfig.instance().set_config(config)
+        plain = compose.plain(config)
+        check(self.task.command, plain)
+        name = str(config.hydra.sweep.subdir)
+        folder = Path(config.hydra.sweep.dir, name)
+        told = compose.invocation(config.hydra, folder)
+        asked = Asked(dict(map(overrides.split, told.overrides)), told.choices, plain)
+        settings = {key: asked.text(key) for key in self._keys}
+        return Job(name, folder, plain, told, asked, settings, is_finished(folder, plain))
+
+    def _run(self, queue: _Queue, known: Sequence[Job], number: int) -> list[Outcome]:
+        before = self._outcomes_before(known)
+        outcomes: list[Outcome] = []
+        with Signals() as signals:
+            runner = self.runner(number)
+            running: dict[Path, Job] = {}
+            started = 0
+            try:
+                while running or not queue.is_exhausted():
+                    if signals():
+                        raise signals.interrupted()
+                    while runner.free() and (job := queue.next()):
+                        started += 1
+                        remark = ": finished before" if job.finished else ""
+                        console.tell(f"[{started}/{number}] {job.name}{remark}")
+                        if job.finished:
+                            outcomes.append(outcome(job.settings, job.folder))
+                            queue.ended(job, outcomes[-1])
+                        else:
+                            running[job.folder] = job
+                            runner.start([job])
+                    for ended in runner.ended(SECONDS_BETWEEN_LOOKS) if running else []:
+                        job = running.pop(ended.job.folder)
+                        outcomes.append(outcome(job.settings, job.folder, ended.reason))
+                        queue.ended(job, outcomes[-1])
+                        table.write(self.folder, [*before, *outcomes])
+            except (KeyboardInterrupt, Interrupted) as stop:
+                signum = stop.signum if isinstance(stop, Interrupted) else signal.SIGINT
+                runner.stop(signum)
+                done = f"stopped after {len(outcomes)} of {number} jobs in {self.folder}"
+                outcomes += map(_interrupted, running.values())
+                raise Interrupted(f"{done}; the same command goes on with it", signum) from stop
+            finally:
+                runner.close()
+                table.write(self.folder, [*before, *outcomes])
+        table.show(self.folder, [*before, *outcomes])
+        failed = sum(row.status == "failed" for row in outcomes)
+        if failed:
+            raise JobsFailed(f"{failed} of {number} jobs failed; the same command tries them again: {self.folder}")
+        return outcomes
+
+    def _outcomes_before(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """What has come of jobs in the sweep's folder that other values of its keys have left there."""
+        left = others(self.folder, (job.folder for job in jobs))
+        if jobs:
+            refuse_another_sweep(left, jobs[0].asked, self._keys)
+        return [outcome({key: Asked.of(Run.open(job)).text(key) for key in self._keys}, job) for job in left]
+
+
+def _interrupted(job: Job) -> Outcome:
+    """What a job has come to that a signal met, which may have had no time to make its folder."""
+    reached = outcome(job.settings, job.folder)
+    return reached if reached.status == "finished" else replace(reached, status="interrupted")
