@@ -1,0 +1,130 @@
+"""All runs across all their settings: parallel coordinates, coloured by a metric."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, LogNorm, Normalize
+from matplotlib.figure import Figure
+
+from cnnrun.plots.canvas import escape, new_figure
+from cnnrun.plots.long_names import shorten
+from cnnrun.plots.palette import shades
+from cnnrun.plots.scale import NOTHING, Scale, apart, is_logarithmic, limits, number_text, scale_of, tick_text
+
+PITCH = 1.75
+"""Inches from one axis to the next."""
+MOST_AXES = 12
+HEIGHT = 5.2
+NAME_SIZE = 9.0
+TICK_SIZE = 7.5
+MOST_TICKS = 16
+BELOW = -0.1
+"""Where a run crosses an axis whose setting it does not have."""
+
+
+def parallel(runs: pd.DataFrame, settings: Sequence[str], metric: str, higher_is_better: bool) -> Figure:
+    """Draw each run as a line across an axis a setting and one for the metric; the best lie on top.
+
+    Args:
+        runs: a row a run, with the columns `settings` and `metric`; runs without a number in it are grey and dashed.
+        settings: in the order of the axes; the first of MOST_AXES are drawn.
+    """
+    shown = list(settings)[:MOST_AXES]
+    values = runs[metric].to_numpy(dtype=float)
+    note = "" if len(shown) == len(settings) else f", the first {len(shown)} of {len(settings)} settings"
+    width = PITCH * max(len(shown), 1) + 3.2
+    many = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+    figure = new_figure(width, HEIGHT, f"{metric} of {many} across their settings{note}")
+    axes = figure.subplots()
+    norm = _norm(values, higher_is_better)
+    heights = [_height(scale_of(runs[setting])) for setting in shown]
+    heights.append(np.clip(np.ma.filled(norm(values), np.nan), 0, 1))
+    colors = shades(higher_is_better)
+    _draw_lines(axes, np.column_stack(heights), values, norm, colors, higher_is_better)
+    for place, setting in enumerate(shown):
+        _draw_axis(axes, place, scale_of(runs[setting]), setting)
+    axes.axvline(len(shown), color="0.3", linewidth=1, ymin=0.02, zorder=4)
+    _set_frame(axes, [*shown, metric])
+    bar = figure.colorbar(ScalarMappable(norm, colors), ax=axes, pad=0.01, fraction=0.04, aspect=30)
+    bar.set_label(escape(shorten(metric, HEIGHT - 1, 10)))
+    low = limits(values, higher_is_better)[0]
+    if (values < low).any():
+        bar.ax.set_title(f"least: {number_text(np.nanmin(values))}", fontsize=TICK_SIZE, loc="left")
+    return figure
+
+
+def _norm(values: np.ndarray, higher_is_better: bool) -> Normalize:
+    if is_logarithmic(values, higher_is_better):
+        return LogNorm(np.nanmin(values), np.nanmax(values))
+    low, high = limits(values, higher_is_better)
+    finite = values[np.isfinite(values)]
+    inside = finite[finite >= low]
+    return Normalize(inside.min(), inside.max()) if len(set(inside)) > 1 else Normalize(low, high)
+
+
+def _height(scale: Scale) -> np.ndarray:
+    """Where each run crosses the axis, 0 to 1; names leave a margin at either end."""
+    if scale.kind == "named":
+        return (scale.places + 0.5) / len(scale.names)
+    low, high = np.nanmin(scale.positions), np.nanmax(scale.positions)
+    heights = (scale.positions - low) / (high - low) if high > low else np.where(np.isnan(scale.places), np.nan, 0.5)
+    return np.where(np.isnan(heights), BELOW, heights)
+
+
+def _draw_lines(
+    axes: Axes,
+    heights: np.ndarray,
+    values: np.ndarray,
+    norm: Normalize,
+    colors: Colormap,
+    higher_is_better: bool,
+) -> None:
+    """Args: heights: (runs, axes)."""
+    places = np.arange(heights.shape[1])
+    many = len(heights) > 60
+    order = np.argsort(values if higher_is_better else -values, kind="stable")
+    for row in order:
+        if np.isfinite(values[row]):
+            axes.plot(places, heights[row], color=colors(norm(values[row])), linewidth=1 if many else 1.6, alpha=0.85)
+        else:
+            axes.plot(places[:-1], heights[row, :-1], color="0.6", linewidth=0.9, linestyle="--", zorder=1)
+
+
+def _draw_axis(axes: Axes, place: int, scale: Scale, setting: str) -> None:
+    axes.axvline(place, color="0.3", linewidth=1, ymin=0.02, zorder=4)
+    for height, text in _ticks(scale):
+        axes.text(
+            place + 0.03,
+            height,
+            escape(shorten(text, PITCH - 0.25, TICK_SIZE)),
+            fontsize=TICK_SIZE,
+            va="center",
+            zorder=5,
+            bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8},
+        )
+        axes.plot([place - 0.015, place + 0.015], [height, height], color="0.3", linewidth=1, zorder=4)
+
+
+def _ticks(scale: Scale) -> list[tuple[float, str]]:
+    """Heights and texts: names or the values that occur, as many as have room."""
+    heights = _height(scale)
+    by_height = dict(zip(heights, scale.places, strict=True))
+    at = sorted(height for height in by_height if height != BELOW)
+    shown = [at[number] for number in apart(at, 1 / MOST_TICKS)]
+    if scale.kind == "named":
+        return [(height, scale.names[int(by_height[height])]) for height in shown]
+    ticks = [(height, tick_text(by_height[height])) for height in shown]
+    return [(BELOW, NOTHING), *ticks] if (heights == BELOW).any() else ticks
+
+
+def _set_frame(axes: Axes, names: list[str]) -> None:
+    axes.spines[:].set_visible(False)
+    axes.set_yticks([])
+    axes.set_ylim(-0.16, 1.03)
+    axes.set_xlim(-0.1, len(names) - 0.95)
+    labels = [escape(shorten(name, PITCH - 0.15, NAME_SIZE)) for name in names]
+    axes.set_xticks(range(len(names)), labels=labels, fontsize=NAME_SIZE)
+    axes.tick_params(axis="x", length=0)

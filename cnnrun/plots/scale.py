@@ -1,0 +1,128 @@
+"""Where values lie on an axis: the settings of many runs in numbers or in words, and metrics that may run away."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+DECADES = 1.5
+"""Powers of ten between smallest and largest value from which a metric has a logarithmic axis."""
+RUN_AWAY = 20
+"""A value is cut off where it is this many times as far from the best as the median is."""
+NOTHING = "none"
+"""What is written for a setting that a run does not have."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The values of one setting on an axis."""
+
+    kind: Literal["linear", "log", "named"]
+    places: np.ndarray
+    """Of each value (n,): the number, or which of the names it is; NaN for a number that is missing."""
+    names: list[str]
+    """Of the places 0, 1, ... where kind is `named`."""
+
+    @property
+    def positions(self) -> np.ndarray:
+        """As `places`, with equal distances on paper."""
+        return np.log10(self.places) if self.kind == "log" else self.places
+
+
+def scale_of(values: Iterable[object]) -> Scale:
+    """Numbers keep their distances, on a logarithmic axis where they are spread so; all else is names, sorted."""
+    given = list(values)
+    numbers = [_number(value) for value in given]
+    if any(number is not None for number in numbers) and all(
+        number is not None or _is_missing(value) for number, value in zip(numbers, given, strict=True)
+    ):
+        places = np.array([math.nan if number is None else number for number in numbers])
+        return Scale("log" if is_spread_so(places) else "linear", places, [])
+    texts = [text_of(value) for value in given]
+    names = sorted(set(texts), key=_natural)
+    return Scale("named", np.array([names.index(text) for text in texts], dtype=float), names)
+
+
+def is_spread_so(values: np.ndarray) -> bool:
+    """Whether a logarithmic axis suits: over a decade, or a range whose steps are more alike as ratios."""
+    distinct = np.unique(values[np.isfinite(values)])
+    if len(distinct) < 2 or distinct[0] <= 0:
+        return False
+    ratio = distinct[-1] / distinct[0]
+    if len(distinct) == 2 or ratio < 4:
+        return bool(ratio >= 10)
+    steps, ratios = np.diff(distinct), np.diff(np.log(distinct))
+    return bool(ratios.max() / ratios.min() < steps.max() / steps.min())
+
+
+def is_logarithmic(metric: np.ndarray, higher_is_better: bool) -> bool:
+    """Whether a metric is an error over several powers of ten; a share from .01 to .99 is none."""
+    finite = metric[np.isfinite(metric)]
+    if higher_is_better or not finite.size or finite.min() <= 0:
+        return False
+    return bool(np.log10(finite.max() / finite.min()) >= DECADES)
+
+
+def limits(metric: np.ndarray, higher_is_better: bool) -> tuple[float, float]:
+    """The range of an axis on which good values can be told apart; values that ran away lie outside.
+
+    Only a metric with negative values, such as R², is cut: an error that runs away has a logarithmic axis.
+    """
+    finite = metric[np.isfinite(metric)]
+    if not finite.size:
+        return 0.0, 1.0
+    low, high = float(finite.min()), float(finite.max())
+    if higher_is_better and low < 0:
+        reach = RUN_AWAY * (high - float(np.median(finite)))
+        low = max(low, float(finite[finite >= high - reach].min())) if reach > 0 else low
+    margin = 0.06 * (high - low) or 0.05 * abs(high) or 0.05
+    return low - margin, high + margin
+
+
+def text_of(value: object) -> str:
+    return NOTHING if _is_missing(value) else str(value)
+
+
+def number_text(value: float) -> str:
+    """Four digits that matter; a share has four decimals."""
+    if not math.isfinite(value):
+        return "–"
+    if abs(value) <= 1:
+        return f"{value:.4f}" if value == 0 or abs(value) >= 0.001 else f"{value:.2e}"
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+
+
+def tick_text(value: float) -> str:
+    return f"{value:.0e}".replace("e-0", "e-") if 0 < abs(value) < 1e-3 else f"{value:g}"
+
+
+def apart(places: Sequence[float], least: float) -> list[int]:
+    """Which of the ascending places are far enough from the one before: the others have no room for a label."""
+    kept: list[int] = []
+    for number, place in enumerate(places):
+        if not kept or place - places[kept[-1]] >= least:
+            kept.append(number)
+    return kept
+
+
+def _number(value: object) -> float | None:
+    """Of a number or of its text; a yes or no is neither."""
+    if isinstance(value, (bool, np.bool_)) or _is_missing(value):
+        return None
+    try:
+        number = float(str(value))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)) or value == ""
+
+
+def _natural(name: str) -> tuple[bool, float, str]:
+    number = _number(name)
+    return (number is None, number or 0.0, name)
