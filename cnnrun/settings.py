@@ -65,6 +65,7 @@ class TrainSettings:
     threads: PositiveInt | None
     backtest: Backtest
     cache: Cache
+    test: bool
     figures: bool
     offline: bool
     resume: Path | None

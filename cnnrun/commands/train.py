@@ -11,21 +11,21 @@ from cnnrun.backtest import backtest, headline, require_series, summary
 from cnnrun.config import Invocation, Watch
 from cnnrun.errors import Diverged, Interrupted
 from cnnrun.experiment import Experiment
-from cnnrun.report import Outputs, outputs_of, report_of
-from cnnrun.report.drawing import draw, draw_training, read
+from cnnrun.report.drawing import draw, read
+from cnnrun.report.ending import finish, prune
 from cnnrun.run import Run
 from cnnrun.saving import Saving
 from cnnrun.settings import TrainSettings
 from cnnrun.signals import Signals
-from cnnrun.tables import BACKTEST, HISTORY, LAYERS, RESULTS
-from cnnrun.training import checkpoints, distributed
+from cnnrun.tables import BACKTEST, HISTORY
+from cnnrun.training import distributed
 from cnnrun.training.device import prepare, resolve_device
 from cnnrun.training.fit import Fit
 from cnnrun.training.records import Epoch, Filled, Filling, Step, Stopped
 
 
 def train(config: dict[str, Any], invocation: Invocation) -> None:
-    """Train, judge `best` on train, val and test, and write the run's folder.
+    """Train, judge `best` on train, val and, unless it is to stay unread, test, and write the run's folder.
 
     Raises:
         CnnrunError: of the kind that says what went wrong; the run's folder says it too.
@@ -61,12 +61,12 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
             except Diverged as error:
                 raise Diverged(f"{error}; {_keep_evidence(run, fit)}") from error
             if hopeless:
-                _prune(run, fit, hopeless)
+                prune(run, fit, hopeless)
                 return
             signals.interrupt_at_once()
             if settings.backtest["folds"]:
                 _backtest(run, config, parts, figures=settings.figures)
-            results = _finish(run, parts, fit, figures=settings.figures)
+            results = finish(run, parts, fit, test=settings.test, figures=settings.figures)
     if results:
         console.results(results, run.path, parts.data.unit)
 
@@ -107,27 +107,6 @@ def _verdict(watch: Watch, epoch: Epoch, fit: Fit) -> str | None:
     return None if epoch.stop else sentence
 
 
-def _prune(run: Run, fit: Fit, reason: str) -> None:
-    """Record a training that was ended early; test is not read."""
-    run.update(status="pruned", reason=reason, **_how_it_went(fit))
-    run.log(f"pruned: {reason}")
-    if distributed.is_first():
-        console.note(f"pruned after epoch {fit.state.progress.epoch}: {reason}; test was not read: {run.path}")
-
-
-def _how_it_went(fit: Fit) -> dict[str, Any]:
-    """What run.json says of a training that is over."""
-    progress, task = fit.state.progress, fit.task
-    return {
-        "seconds": round(progress.seconds, 3),
-        "epochs": progress.epoch,
-        "monitor": f"val/{task.monitor}",
-        "higher_is_better": task.higher_is_better,
-        "best_value": progress.best,
-        "best_epoch": progress.best_epoch,
-    }
-
-
 def _backtest(run: Run, config: dict[str, Any], parts: Experiment, *, figures: bool) -> None:
     """Fill tables/backtest.csv, fold by fold; a run that goes on has some already."""
     folds, unit = config["backtest"]["folds"], parts.data.unit
@@ -158,55 +137,3 @@ def _keep_evidence(run: Run, fit: Fit) -> str:
     run.write_rows(HISTORY, fit.state.progress.history)
     run.save_checkpoint("diverged", fit.state.weights(), fit.state.values())
     return f"the weights as they were then are in {run.checkpoint('diverged')}"
-
-
-def _finish(run: Run, parts: Experiment, fit: Fit, *, figures: bool) -> list[dict[str, Any]]:
-    """Judge the best weights on every split; test is read here, once. Returns what `_report` does, in one process."""
-    weights, _ = distributed.on_first(lambda: checkpoints.read(run.require_checkpoint("best")))
-    parts.model.load_state_dict(weights["model"])
-    data = parts.data
-    outputs = outputs_of(parts, [data.train, data.val, data.test])
-    stopped = fit.reason_to_end()
-    return _report(run, parts, fit, outputs, stopped, figures=figures) if distributed.is_first() else []
-
-
-def _report(
-    run: Run, parts: Experiment, fit: Fit, outputs: Outputs, stopped: str | None, *, figures: bool
-) -> list[dict[str, Any]]:
-    """Write what people read, say what deserves a look, and return the rows of results.csv."""
-    progress, report = fit.state.progress, report_of(parts)
-    judged = report.judge(outputs, [float(row["train/loss"]) for row in progress.history])
-    run.write_rows(RESULTS, judged.rows)
-    run.write_preprocessing(report.stored())
-    run.write_rows(LAYERS, parts.layers)
-    report.write_tables(run, outputs, "test")
-    warnings = [*parts.warnings, *judged.warnings]
-    test_reads = run.record.get("test_reads", 0) + 1
-    early = [f"training ended before its last epoch: {stopped}"] if progress.epoch < fit.plan.epochs else []
-    found = [run.record["backtest"]] if "backtest" in run.record else []
-    notes = [*early, *judged.notes, *found, *_repeated_reading(test_reads)]
-    if figures:
-        report.draw_data(run, fit.train)
-        draw_training(run, parts)
-        report.draw_split(run, "test")
-    run.update(
-        status="finished",
-        **_how_it_went(fit),
-        stopped=stopped,
-        test_reads=test_reads,
-        dead=bool(warnings),
-        warnings=warnings,
-        notes=[*judged.doubts, *notes],
-    )
-    console.tell_all([*warnings, *judged.doubts], notes)
-    return judged.rows
-
-
-def _repeated_reading(times: int) -> list[str]:
-    """What a run that was finished more than once must say."""
-    if times == 1:
-        return []
-    return [
-        f"test was read {times} times: the run was finished before and went on; if its numbers on test were the "
-        "reason, those of now are too good"
-    ]
