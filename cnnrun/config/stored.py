@@ -1,6 +1,8 @@
 """The settings that a run stored, read with those of today: an older version had not all of them, or had others."""
 
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,24 +84,26 @@ def _option(group: str, node: Mapping[str, Any], choices: object, places: list[P
     """The settings of the option that a node came from; none where that cannot be told."""
     chosen = choices.get(group) if isinstance(choices, dict) else None
     for option in (chosen, node.get("name")):
-        if option in options.options(group, places):
+        if _is_offered(group, option, places):
             settings = _defaults(f"{group}/{option}.yaml", places)
             if settings.pop("name", None) == node.get("name"):
                 return settings
     return {}
 
 
+def _is_offered(group: str, option: object, places: list[Path]) -> bool:
+    """Whether it is the name of an option, and not a path to somewhere else."""
+    if not isinstance(option, str) or Path(option).name != option:
+        return False
+    return any((place / group / f"{option}.yaml").is_file() for place in places)
+
+
 def _defaults(file: str, places: list[Path]) -> dict[str, Any]:
     """What a YAML sets, and those that it begins with; without what must be given, or is said elsewhere."""
-    from omegaconf import OmegaConf
-
-    from cnnrun.config.complaints import in_our_words
-
     path = next((place / file for place in places if (place / file).is_file()), None)
     if path is None:
         return {}
-    with in_our_words(file.removesuffix(".yaml"), places):
-        content = OmegaConf.to_container(OmegaConf.load(path))
+    content = deepcopy(_content(file, path, path.stat().st_mtime_ns, tuple(places)))
     if not isinstance(content, dict):
         return {}
     found: dict[str, Any] = {}
@@ -108,3 +112,14 @@ def _defaults(file: str, places: list[Path]) -> dict[str, Any]:
             found |= _defaults(str(Path(file).with_name(f"{other}.yaml")), places)
     own = {str(key): value for key, value in content.items() if key != "hydra"}
     return found | {key: value for key, value in own.items() if value != MISSING and "${" not in str(value)}
+
+
+@cache
+def _content(file: str, path: Path, changed: int, places: tuple[Path, ...]) -> Any:
+    """What stands in a YAML, read once for all runs; `changed` is when it was written."""
+    from omegaconf import OmegaConf
+
+    from cnnrun.config.complaints import in_our_words
+
+    with in_our_words(file.removesuffix(".yaml"), list(places)):
+        return OmegaConf.to_container(OmegaConf.load(path))

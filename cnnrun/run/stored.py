@@ -13,6 +13,11 @@ from cnnrun.files import read_json, to_read
 from cnnrun.run.layout import ANNOTATED, CHECKPOINTS, CONFIG, PREPROCESSING, RECORD, TABLES, TOP_TABLES
 from cnnrun.tables import RESULTS, Table
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Of the same values; the one in C, which not every build of PyYAML has, takes a tenth of the time."""
+DEEPEST = 50
+"""Levels of a config: ours have three."""
+
 
 class StoredRun:
     """One directory, as a reader sees it."""
@@ -50,10 +55,11 @@ class StoredRun:
 
     @property
     def called(self) -> str:
-        """`a run`, which is a training; `an evaluation`; `a prediction`."""
+        """`a run`, which is a training; `an evaluation`; `a prediction`; `a comparison`."""
         if self.judged is None:
             return "a run"
-        return "a prediction" if self.record.get("command") == "predict" else "an evaluation"
+        command = self.record.get("command")
+        return {"predict": "a prediction", "compare": "a comparison"}.get(str(command), "an evaluation")
 
     def doubt(self, fingerprint: str) -> str | None:
         """Why a data set with this fingerprint may not be that of the run; None if it is."""
@@ -143,16 +149,28 @@ def _is_training(path: Path) -> bool:
 def _read_config(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text()
-        aliases = any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader))
-        config = None if aliases else yaml.safe_load(text)
+        refused = _refused(text)
+        config = None if refused else yaml.load(text, Loader=LOADER)
     except yaml.MarkedYAMLError as error:
         line = f", see line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise DataError(f"{file} cannot be read: it is damaged{line}") from error
     except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is damaged"
         raise DataError(f"{file} cannot be read: {reason}") from error
-    if aliases:  # a few lines of them can stand for endless values
-        raise DataError(f"{file} is no config: it has a reference (*name) in the place of a value")
+    if refused:
+        raise DataError(f"{file} is no config: {refused}")
     if not isinstance(config, dict):
         raise DataError(f"{file} is no config: it holds {type(config).__name__}, not keys and values")
     return config
+
+
+def _refused(text: str) -> str:
+    """Why a YAML must not be loaded, from its events, which cost little whatever it holds; nothing if it may be."""
+    depth = 0
+    for event in yaml.parse(text, Loader=LOADER):
+        if isinstance(event, yaml.AliasEvent):  # a few lines of them can stand for endless values
+            return "it has a reference (*name) in the place of a value"
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:  # the loader in C recurses, and dies of some thousand
+            return f"it is nested more than {DEEPEST} deep"
+    return ""
