@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from cnnrun.metrics.differences import paired_p
 from cnnrun.metrics.intervals import Estimate, wilson_interval
-from cnnrun.metrics.student import mean_interval, two_sided_p
+from cnnrun.metrics.student import mean_interval
 
 BETTER, EQUAL, WORSE = "better", "equal", "worse"
 INCONSISTENT = "published value inconsistent"
@@ -131,16 +132,9 @@ def conclude(
 
 def sign(differences: Sequence[float], tests: int = 1) -> int:
     """1 or -1 where the mean of paired differences (n,) is told from 0 by one of so many t tests; else 0."""
-    if len(differences) < 2:
+    if len(differences) < 2 or paired_p(differences, [0.0] * len(differences)) * tests >= LEVEL:
         return 0
-    n = len(differences)
-    mean = math.fsum(differences) / n
-    error = math.sqrt(math.fsum((value - mean) ** 2 for value in differences) / (n - 1) / n)
-    if error == 0.0:
-        return int(mean > 0) - int(mean < 0)
-    if two_sided_p(mean / error, n - 1) * tests >= LEVEL:
-        return 0
-    return 1 if mean > 0 else -1
+    return 1 if math.fsum(differences) > 0 else -1
 
 
 def _nearness(estimate: Estimate, within: float) -> int:
