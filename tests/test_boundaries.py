@@ -33,7 +33,7 @@ OWNERS = {
     "matplotlib": {"plots"},
     "PIL": {"data", "photos", "plots"},
     "safetensors": {"training", "models"},
-    "filelock": {"run", "caches"},
+    "filelock": {"run", "caches", "sweeps"},
     "sklearn": {"data"},
     "torchvision": {"data", "models"},
     "timm": {"models"},

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cnnrun.run import Run
 
 RESUMABLE = {
-    "train": ("epochs", "max_seconds", "device", "threads", "dataset.root", "dataset.csv", "trust_code"),
+    "train": ("epochs", "max_seconds", "device", "threads", "dataset.root", "dataset.csv", "logger", "trust_code"),
     "predict": ("trust_code",),
 }
 """What may differ where a command goes on."""

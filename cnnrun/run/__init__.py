@@ -7,7 +7,7 @@ directory   make one, lock it, write it
 """
 
 from cnnrun.run.directory import Run
-from cnnrun.run.layout import RECORD
-from cnnrun.run.stored import is_run, run_of
+from cnnrun.run.layout import CONFIG, CONSOLE, DONE, RECORD
+from cnnrun.run.stored import StoredRun, is_run, run_of, runs_near
 
-__all__ = ["RECORD", "Run", "is_run", "run_of"]
+__all__ = ["CONFIG", "CONSOLE", "DONE", "RECORD", "Run", "StoredRun", "is_run", "run_of", "runs_near"]

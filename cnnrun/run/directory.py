@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from cnnrun.errors import CnnrunError, ConfigError, Interrupted, NotWritten
 from cnnrun.files import remove_leftovers, write_bytes
-from cnnrun.run.layout import CONFIG, FIGURES, LOCK, LOG, OF_EVALUATION, PREPROCESSING, RECORD, WRITTEN_INTO
+from cnnrun.run.layout import CONFIG, DONE, EVIDENCE, FIGURES, LOCK, LOG, PREPROCESSING, RECORD, WRITTEN_INTO
 from cnnrun.run.stored import StoredRun, is_run, runs_near
 from cnnrun.run.taking import make_folder, refuse_another_run, refuse_others_files, refuse_unwritable
 from cnnrun.tables import Table
@@ -101,9 +101,11 @@ class Run(StoredRun):
             raise ConfigError(f"{path} is {run.called} of {run.judged}: {advice}")
         return run
 
-    def lock(self) -> None:
+    def lock(self, *, seconds: float = 0) -> None:
         """Hold the directory until this process ends, so that two cannot write it.
 
+        Args:
+            seconds: how long to wait for another process that holds it.
         Raises:
             ConfigError: if another process holds it, or it leads elsewhere.
             NotWritten: if nothing may be written there.
@@ -114,7 +116,7 @@ class Run(StoredRun):
         if links:  # in a stranger's run it may point at anything
             raise ConfigError(f"{self.path / links[0]} is a link; a run is written in its own folder only")
         try:
-            self._lock.acquire()
+            self._lock.acquire(timeout=seconds)
         except Timeout as error:
             raise ConfigError(f"{self.path} is being written by another process; wait for it, or stop it") from error
         except OSError as error:
@@ -126,7 +128,7 @@ class Run(StoredRun):
         self._lock.release()
 
     def clear(self) -> None:
-        """Take away what an evaluation has written that did not finish, so that it can be made again.
+        """Take away what a run has written that did not finish and cannot be gone on with, so that it can begin again.
 
         Raises:
             ConfigError: as `lock`.
@@ -134,8 +136,8 @@ class Run(StoredRun):
         """
         self.lock()
         try:
-            if self.status != "finished":  # another process may have done it since the caller looked
-                for name in OF_EVALUATION:
+            if self.status not in DONE:  # another process may have done it since the caller looked
+                for name in EVIDENCE:
                     _remove(self.path / name)
         finally:
             self.close()

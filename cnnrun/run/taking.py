@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 from cnnrun.errors import CnnrunError, ConfigError
-from cnnrun.run.layout import CONFIG, RECORD
+from cnnrun.run.layout import CONFIG, CONSOLE, RECORD
 from cnnrun.run.stored import StoredRun
 
 
@@ -22,12 +22,14 @@ def refuse_another_run(path: Path) -> None:
 
 
 def refuse_others_files(path: Path) -> None:
-    """A process that was killed as it began may have left a config.
+    """A process that was killed as it began may have left a config, and that of a job has begun its console.log.
 
     Raises:
         ConfigError: if there are other files.
     """
-    others = sorted(entry.name for entry in path.iterdir() if entry.name != CONFIG and entry.name[0] != ".")
+    others = sorted(
+        entry.name for entry in path.iterdir() if entry.name not in (CONFIG, CONSOLE) and entry.name[0] != "."
+    )
     if others:
         raise ConfigError(f"{path} holds other files ({', '.join(others[:3])}); name a new folder for the run")
 

@@ -1,11 +1,13 @@
 """Sweeps: many jobs from one command line.
 
-sweep    compose the sweep, name its folder, hand it to Hydra's sweeper
-grid     the sweeper: every combination of the values given
-serial   the launcher: one job after the other, in this process
-running  the runners of jobs, the sources of jobs, the launcher that brings them together
-jobs     what a job is, and what came of it
-folders  what stands in the folders of jobs
-names    folder names of sweeps and jobs
-table    sweep.csv, and what is printed at the end
+sweep     compose the sweep, name its folder, hand it to Hydra's sweeper
+grid      the sweeper: every combination of the values given
+running   what runs jobs, what asks for jobs, the launcher that brings the two together
+serial    the launcher: one job after the other, in this process
+jobs      what a job is, and what came of it
+folders   what stands in the folders of jobs
+plan      the sweep's own folder
+progress  what is told while it runs
+names     folder names of sweeps and jobs
+table     sweep.csv, and what is printed at the end
 """

@@ -5,10 +5,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cnnrun.config import config_of
+from cnnrun import errors
+from cnnrun.config import Invocation, config_of
 from cnnrun.errors import CnnrunError, ConfigError
-from cnnrun.run import RECORD, Run
-from cnnrun.sweeps.jobs import APART, AUTOMATIC, DONE, Asked, Outcome
+from cnnrun.run import DONE, RECORD, Run
+from cnnrun.sweeps.jobs import APART, AUTOMATIC, Asked, Outcome
+from cnnrun.tables import PHOTOS
 
 
 def is_finished(folder: Path, config: dict[str, Any]) -> bool | None:
@@ -43,11 +45,57 @@ def refuse_another_sweep(folders: Iterable[Path], now: Asked, swept: Iterable[st
                 raise _other_settings(folder, key, there.text(key), now.text(key))
 
 
-def _other_settings(folder: Path, name: str, there: Any, now: Any) -> ConfigError:
-    return ConfigError(
-        f"{folder} holds a run with other settings ({name} is {there} there, {now} now); "
-        "choose another folder: sweep=NAME"
-    )
+def to_run(folder: Path, config: dict[str, Any], seconds: float = 0) -> dict[str, Any] | None:
+    """The config to run a job with as its folder stands: from its checkpoint, or from the beginning; None: it is done.
+
+    What cannot be gone on with is cleared.
+
+    Args:
+        seconds: how long to wait for a dying process that still holds the folder.
+    Raises:
+        ConfigError: if it holds it for longer.
+    """
+    if not folder.is_dir():
+        return config
+    run = Run(folder)
+    run.lock(seconds=seconds)
+    try:
+        if not (folder / RECORD).is_file():
+            return config
+        if run.status in DONE:
+            return None
+        if "resume" in config and _can_go_on(run):
+            return config | {"resume": str(folder)}
+        run.clear()
+    finally:
+        run.close()
+    return config
+
+
+def _can_go_on(run: Run) -> bool:
+    """A training from its checkpoint, a prediction behind its last row."""
+    return run.has_checkpoint("last") or run.table_file(PHOTOS.name).is_file()
+
+
+def settle(
+    folder: Path, command: str, config: dict[str, Any], told: Invocation, reason: str, status: str = "failed"
+) -> None:
+    """Write into a job's folder how it ended, where its own process could not.
+
+    A folder that holds somebody's files, or that another process writes, is left alone.
+    """
+    if not (folder / RECORD).is_file():
+        with suppress(CnnrunError):
+            run = Run.create(folder, config, command=command, choices=told.choices, overrides=told.overrides)
+            run.update(status=status, reason=reason)
+            run.close()
+        return
+    run = Run.open(folder)
+    if run.status == "running" or (reason and run.status == "interrupted" and status == "failed"):
+        with suppress(CnnrunError):
+            run.lock()
+            run.update(status=status, reason=reason or "its process ended without a word")
+            run.close()
 
 
 def outcome(settings: dict[str, str], folder: Path, error: str = "") -> Outcome:
@@ -61,7 +109,7 @@ def outcome(settings: dict[str, str], folder: Path, error: str = "") -> Outcome:
         settings,
         folder,
         "failed" if error else run.status,
-        error,
+        error or (_reason(record) if run.status in ("failed", "pruned") else ""),
         record.get("seconds"),
         metrics,
         record.get("monitor") or _monitor_of(record.get("of")),
@@ -69,6 +117,13 @@ def outcome(settings: dict[str, str], folder: Path, error: str = "") -> Outcome:
         record.get("higher_is_better", True),
         _subject_of(record.get("data")),
     )
+
+
+def _reason(record: dict[str, Any]) -> str:
+    """As a run wrote it, without the name of an error of ours, whose sentence says all."""
+    reason = str(record.get("reason") or "")
+    kind, _, sentence = reason.partition(": ")
+    return sentence if kind in vars(errors) else reason
 
 
 def _subject_of(data: Any) -> str:
@@ -81,6 +136,13 @@ def _monitor_of(judged: Any) -> str:
     with suppress(CnnrunError):
         return str(Run.open(str(judged)).record.get("monitor", ""))
     return ""
+
+
+def _other_settings(folder: Path, name: str, there: Any, now: Any) -> ConfigError:
+    return ConfigError(
+        f"{folder} holds a run with other settings ({name} is {there} there, {now} now); "
+        "choose another folder: sweep=NAME"
+    )
 
 
 def _differences(stored: Any, asked: Any, name: str = "") -> dict[str, tuple[Any, Any]]:

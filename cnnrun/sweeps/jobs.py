@@ -12,8 +12,6 @@ AUTOMATIC = "auto"
 """A run stores what `auto` came to; either is the same setting."""
 APART = ("resume", "trust_code", "sweep", "study", "budget", "offline", "logger")
 """Settings that say how to run, not what, and so never make another job."""
-DONE = ("finished", "pruned")
-"""Statuses of a run that has nothing left to do."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 import signal
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -15,13 +16,15 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from cnnrun import console
-from cnnrun.config import check, compose, overrides
+from cnnrun.config import Watch, check, compose, overrides
 from cnnrun.errors import Interrupted, JobsFailed
-from cnnrun.run import Run
+from cnnrun.run import DONE, Run
 from cnnrun.signals import Signals
 from cnnrun.sweeps import table
-from cnnrun.sweeps.folders import is_finished, others, outcome, refuse_another_sweep
+from cnnrun.sweeps.folders import is_finished, others, outcome, refuse_another_sweep, settle
 from cnnrun.sweeps.jobs import Asked, Ended, Job, Outcome
+from cnnrun.sweeps.plan import sweep_folder
+from cnnrun.sweeps.progress import Progress
 
 SECONDS_BETWEEN_LOOKS = 0.25
 """At a signal that has come, at jobs that may be started."""
@@ -51,6 +54,9 @@ class Source(Protocol):
 
     def next(self) -> list[str] | None:
         """The words of one more job, hydra.sweep.subdir among them; None: none now."""
+
+    def watch(self, job: Job) -> Watch | None:
+        """What may end a job early that `next` asked for."""
 
     def is_exhausted(self) -> bool:
         """Whether none will come any more."""
@@ -96,7 +102,10 @@ class _Asked:
 
     def next(self) -> Job | None:
         words = self._source.next()
-        return None if words is None else self._launcher.prepare(words)
+        if words is None:
+            return None
+        job = self._launcher.prepare(words)
+        return replace(job, invocation=replace(job.invocation, watch=self._source.watch(job)))
 
 
 class SweepLauncher(Launcher):
@@ -104,6 +113,9 @@ class SweepLauncher(Launcher):
 
     An unfinished job of a command that cannot go on, as `eval`, is done again.
     """
+
+    live = True
+    """Whether the terminal is free for a table, as the jobs write elsewhere."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         assert isinstance(task_function, compose.Task)
@@ -128,15 +140,32 @@ class SweepLauncher(Launcher):
             Interrupted: on Ctrl-C or a termination, with what to do next.
         """
         jobs = [self.prepare(list(words)) for words in job_overrides]
-        self._run(_Listed(jobs), jobs, len(jobs))
+        before = self._outcomes_before(jobs)
+        outcomes = self._run(_Listed(jobs), before, len(jobs))
+        self.conclude(before, outcomes, len(jobs))
         return [JobReturn(overrides=list(words), status=JobStatus.COMPLETED) for words in job_overrides]
 
-    def search(self, source: Source, number_of_jobs: int) -> list[Outcome]:
+    def search(self, source: Source, before: Sequence[Outcome], number_of_jobs: int) -> list[Outcome]:
         """Run the jobs that a source asks for, at most so many; those that have ended, in the order of their end.
 
+        Failed ones are among them; `conclude` is for the caller to call.
+
+        Args:
+            before: the rows of the table that are there already.
         Raises: as `launch`; a job with wrong settings ends the search.
         """
-        return self._run(_Asked(source, self), [], number_of_jobs)
+        return self._run(_Asked(source, self), before, number_of_jobs)
+
+    def conclude(self, before: Sequence[Outcome], outcomes: Sequence[Outcome], number: int) -> None:
+        """Show the table.
+
+        Raises:
+            JobsFailed: if some of the `outcomes`, which are those of this call, failed.
+        """
+        table.show(self.folder, [*before, *outcomes])
+        failed = sum(row.status == "failed" for row in outcomes)
+        if failed:
+            raise JobsFailed(f"{failed} of {number} jobs failed; the same command tries them again: {self.folder}")
 
     def prepare(self, words: list[str]) -> Job:
         """Compose and check one job.
@@ -156,56 +185,67 @@ class SweepLauncher(Launcher):
         settings = {key: asked.text(key) for key in self._keys}
         return Job(name, folder, plain, told, asked, settings, is_finished(folder, plain))
 
-    def _run(self, queue: _Queue, known: Sequence[Job], number: int) -> list[Outcome]:
-        before = self._outcomes_before(known)
-        outcomes: list[Outcome] = []
-        with Signals() as signals:
-            runner = self.runner(number)
-            running: dict[Path, Job] = {}
-            started = 0
+    def held(self) -> AbstractContextManager[object]:
+        """While open, no other process runs a sweep in the same folder, which is made where there is none.
+
+        Raises:
+            ConfigError: if another does.
+        """
+        return sweep_folder(self.folder)
+
+    def _run(self, queue: _Queue, before: Sequence[Outcome], number: int) -> list[Outcome]:
+        rows: dict[Path, Outcome | None] = {}
+        running: dict[Path, Job] = {}
+        display = console.JobsDisplay(number, live=self.live)
+        progress = Progress(number, display)
+        with self.held(), Signals() as signals, closing(self.runner(number)) as runner, display:
             try:
                 while running or not queue.is_exhausted():
                     if signals():
                         raise signals.interrupted()
                     while runner.free() and (job := queue.next()):
-                        started += 1
-                        remark = ": finished before" if job.finished else ""
-                        console.tell(f"[{started}/{number}] {job.name}{remark}")
-                        if job.finished:
-                            outcomes.append(outcome(job.settings, job.folder))
-                            queue.ended(job, outcomes[-1])
+                        rows[job.folder] = outcome(job.settings, job.folder) if job.finished else None
+                        if reached := rows[job.folder]:
+                            progress.skipped(job)
+                            queue.ended(job, reached)
                         else:
                             running[job.folder] = job
+                            progress.started(job)
                             runner.start([job])
                     for ended in runner.ended(SECONDS_BETWEEN_LOOKS) if running else []:
                         job = running.pop(ended.job.folder)
-                        outcomes.append(outcome(job.settings, job.folder, ended.reason))
-                        queue.ended(job, outcomes[-1])
-                        table.write(self.folder, [*before, *outcomes])
+                        rows[job.folder] = reached = self._outcome(job, ended.reason)
+                        self._write_table(before, rows)
+                        progress.ended(job, reached)
+                        queue.ended(job, reached)
+                    progress.look()
             except (KeyboardInterrupt, Interrupted) as stop:
                 signum = stop.signum if isinstance(stop, Interrupted) else signal.SIGINT
                 runner.stop(signum)
-                done = f"stopped after {len(outcomes)} of {number} jobs in {self.folder}"
-                outcomes += map(_interrupted, running.values())
-                raise Interrupted(f"{done}; the same command goes on with it", signum) from stop
+                rows |= {job.folder: self._interrupted(job, str(stop)) for job in running.values()}
+                done = sum(row is not None and row.status != "interrupted" for row in rows.values())
+                where = f"stopped after {done} of {number} jobs in {self.folder}"
+                raise Interrupted(f"{where}; the same command goes on with it", signum) from stop
             finally:
-                runner.close()
-                table.write(self.folder, [*before, *outcomes])
-        table.show(self.folder, [*before, *outcomes])
-        failed = sum(row.status == "failed" for row in outcomes)
-        if failed:
-            raise JobsFailed(f"{failed} of {number} jobs failed; the same command tries them again: {self.folder}")
-        return outcomes
+                self._write_table(before, rows)
+        return [row for row in rows.values() if row]
+
+    def _write_table(self, before: Sequence[Outcome], rows: Mapping[Path, Outcome | None]) -> None:
+        table.write(self.folder, [*before, *(row for row in rows.values() if row)])
+
+    def _outcome(self, job: Job, reason: str) -> Outcome:
+        settle(job.folder, self.task.command, job.config, job.invocation, reason)
+        return outcome(job.settings, job.folder, reason)
+
+    def _interrupted(self, job: Job, reason: str) -> Outcome:
+        """What a job has come to that a signal met, which may have had no time to make its folder."""
+        if job.folder.is_dir() and is_finished(job.folder, job.config) is not None:
+            settle(job.folder, self.task.command, job.config, job.invocation, reason, "interrupted")
+        reached = outcome(job.settings, job.folder)
+        return reached if reached.status in DONE else replace(reached, status="interrupted", error="")
 
     def _outcomes_before(self, jobs: Sequence[Job]) -> list[Outcome]:
         """What has come of jobs in the sweep's folder that other values of its keys have left there."""
         left = others(self.folder, (job.folder for job in jobs))
-        if jobs:
-            refuse_another_sweep(left, jobs[0].asked, self._keys)
+        refuse_another_sweep(left, jobs[0].asked, self._keys)
         return [outcome({key: Asked.of(Run.open(job)).text(key) for key in self._keys}, job) for job in left]
-
-
-def _interrupted(job: Job) -> Outcome:
-    """What a job has come to that a signal met, which may have had no time to make its folder."""
-    reached = outcome(job.settings, job.folder)
-    return reached if reached.status == "finished" else replace(reached, status="interrupted")

@@ -3,17 +3,18 @@
 import traceback
 from collections.abc import Sequence
 
-from cnnrun import console
 from cnnrun.config.callables import load
 from cnnrun.errors import CnnrunError, Interrupted
-from cnnrun.run import Run
 from cnnrun.signals import Signals
+from cnnrun.sweeps.folders import to_run
 from cnnrun.sweeps.jobs import Ended, Job
 from cnnrun.sweeps.running import Runner, SweepLauncher
 
 
 class SerialLauncher(SweepLauncher):
     """One job after the other in this process."""
+
+    live = False
 
     def runner(self, number_of_jobs: int) -> Runner:
         return SerialRunner(self.task.function)
@@ -52,17 +53,12 @@ class SerialRunner:
 
     def _run(self, job: Job) -> str:
         """Run one job; the error that ended it, or nothing."""
-        config, begun = dict(job.config), job.finished is not None
-        if begun and "resume" in config:
-            config["resume"] = str(job.folder)
         try:
-            if begun and "resume" not in config:
-                Run.open(job.folder).clear()
-            load(self._function)(config, job.invocation)
+            if config := to_run(job.folder, job.config):
+                load(self._function)(config, job.invocation)
         except (Interrupted, BrokenPipeError):
             raise
         except CnnrunError as error:
-            console.tell(f"{job.name}: {error}")
             return str(error)
         except (Exception, SystemExit) as error:
             traceback.print_exc()

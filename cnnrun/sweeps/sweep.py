@@ -11,11 +11,16 @@ from hydra.plugins.plugin import Plugin
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, read_write
 
-from cnnrun.config import Request, compose, folders, overrides
-from cnnrun.errors import ConfigError
+from cnnrun.config import Request, compose, folders, options, overrides
+from cnnrun.errors import ConfigError, Interrupted, JobsFailed
+from cnnrun.sweeps import studies
 from cnnrun.sweeps.grid import GridSweeper, values
 from cnnrun.sweeps.names import sweep_name, without
 from cnnrun.sweeps.serial import SerialLauncher
+from cnnrun.sweeps.studies import GROUP
+from cnnrun.sweeps.study import FULL
+from cnnrun.sweeps.study_jobs import folder_name, grid_of
+from cnnrun.sweeps.study_report import finish
 
 PLUGINS: dict[str, type[Plugin]] = {"GridSweeper": GridSweeper, "SerialLauncher": SerialLauncher}
 """By the name that conf/hydra gives them; Hydra 1.3 takes plugins only under `hydra_plugins`."""
@@ -35,6 +40,9 @@ def run(request: Request) -> None:
         parser = OverridesParser.create(config_loader=hydra.config_loader)
         parsed = parser.parse_overrides(list(request.overrides))
         overrides.refuse_no_choice([pair for override in parsed for pair in values(override)], compose.offered(request))
+        if compose.takes(request, GROUP) and (study := overrides.value_of(GROUP, request.overrides)) is not None:
+            _run_study(hydra, request, parsed, study)
+            return
         shared = _shared_config(hydra, request, parsed)
         _register_plugins()
         sweeper = Plugins.instance().instantiate_sweeper(
@@ -43,6 +51,34 @@ def run(request: Request) -> None:
             task_function=compose.Task(request.command, request.function),
         )
         sweeper.sweep(list(shared.hydra.overrides.task))
+
+
+def _run_study(hydra: Hydra, request: Request, parsed: list[Override], name: str) -> None:
+    """Run the jobs of a study, and end with its table, whatever became of them."""
+    study = studies.read(
+        name, options.folders(request.config_dir), overrides.value_of("budget", request.overrides) or FULL
+    )
+    given = {word.key_or_group: [value for _, value in values(word)] for word in parsed if not word.is_hydra_override()}
+    if any(word.key_or_group == "hydra/sweeper" for word in parsed):
+        raise ConfigError(f"study {name} has a grid of its own: leave out hydra/sweeper")
+    grid = grid_of(study, given)
+    hydra_words = [str(word.input_line) for word in parsed if word.is_hydra_override()]
+    config = compose.compose(hydra, request.command, [*hydra_words, *grid.asked[0].words])
+    overrides.refuse_folder_of_a_run(request.overrides)
+    folder = _named_folder(config) or Path("outputs", "sweeps", folder_name(study))
+    swept = dict(map(overrides.split, grid.asked[0].words))
+    _make_shared(config, folder, [f"{key}=choice({swept.get(key, 'null')})" for key in grid.keys])
+    _register_plugins()
+    launcher = Plugins.instance().instantiate_launcher(
+        HydraContext(hydra.config_loader, Callbacks()), compose.Task(request.command, request.function), config
+    )
+    jobs = [[*case.words, f"hydra.sweep.subdir={overrides.quote(case.name)}"] for case in grid.asked]
+    try:
+        launcher.launch(jobs, 0)
+    except (JobsFailed, Interrupted) as end:
+        finish(study, grid.cases, folder, show=isinstance(end, JobsFailed))
+        raise
+    finish(study, grid.cases, folder, show=True)
 
 
 def _shared_config(hydra: Hydra, request: Request, parsed: list[Override]) -> DictConfig:
@@ -58,23 +94,33 @@ def _shared_config(hydra: Hydra, request: Request, parsed: list[Override]) -> Di
         if override.key_or_group == "sweep":
             raise ConfigError(f"{overrides.shown(str(override.input_line))}: a sweep has one name")
     folder = _folder(request.command, config, [override.key_or_group for override in swept], fixed)
+    _make_shared(config, folder, [str(word.input_line) for word in parsed if not word.is_hydra_override()])
+    return config
+
+
+def _make_shared(config: DictConfig, folder: Path, words: list[str]) -> None:
+    """Make the config of one job that of a sweep in a folder, with the words that ask for all of it."""
     with read_write(config.hydra):
         config.hydra.mode = RunMode.MULTIRUN
-        config.hydra.overrides.task = [word.input_line for word in parsed if not word.is_hydra_override()]
+        config.hydra.overrides.task = words
         config.hydra.overrides.hydra += ["hydra.mode=MULTIRUN", f"hydra.sweep.dir={overrides.quote(str(folder))}"]
         config.hydra.sweep.dir = str(folder)
-    return config
 
 
 def _folder(command: str, config: DictConfig, keys: list[str], fixed: list[Override]) -> Path:
     """The sweep's folder: as named on the command line, or a name that the same command finds again."""
-    if named := folders.named("hydra.sweep.dir", config.hydra.sweep.get("dir")):
+    if named := _named_folder(config):
         return named
     values = compose.plain(config)
-    if values.get("sweep") is not None:
-        return Path("outputs", "sweeps", str(values["sweep"]))
     inside = sorted(str(word.input_line) for word in fixed if word.key_or_group.partition(".")[0] in keys)
     return Path("outputs", "sweeps", sweep_name(keys or ["single"], [command, without(values, keys), inside]))
+
+
+def _named_folder(config: DictConfig) -> Path | None:
+    if named := folders.named("hydra.sweep.dir", config.hydra.sweep.get("dir")):
+        return named
+    name = config.get("sweep")
+    return None if name is None else Path("outputs", "sweeps", str(name))
 
 
 def _register_plugins() -> None:

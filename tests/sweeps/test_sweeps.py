@@ -1,6 +1,7 @@
 """A sweep from the command line: its jobs, folders and table; errors, skipping, going on. `pytest tests/sweeps`"""
 
 import csv
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +52,7 @@ def test_every_combination_becomes_a_run(toy):
     assert invocation.output_dir == the_sweep() / "model=mlp,optimizer.lr=0.1"
     assert invocation.choices["model"] == "mlp"
     assert invocation.overrides == ["model=mlp", "optimizer.lr=0.1", "epochs=3"]
-    assert sorted(path.name for path in the_sweep().iterdir() if path.is_file()) == ["sweep.csv"]
+    assert sorted(path.name for path in the_sweep().iterdir() if path.is_file()) == [".lock", "sweep.csv"]
 
 
 def test_layer_ranges_are_swept_as_they_were_typed(toy, monkeypatch):
@@ -155,7 +156,10 @@ def test_the_same_command_again_skips_what_is_finished(toy, capsys):
     assert sweep("seed=1,2,3") == 0
     assert [config["seed"] for config, _ in toy.CALLS] == [1, 2, 3]
     out, err = capsys.readouterr()
-    assert err.endswith("[1/3] seed=1: finished before\n[2/3] seed=2: finished before\n[3/3] seed=3\n")
+    assert err.endswith(
+        "[1/3] seed=1: finished before\n[2/3] seed=2: finished before\n[3/3] seed=3\n"
+        "seed=3: finished, val/accuracy 0.9300, 1.5 s\n"
+    )
     assert "[1/3]" not in out
     assert [row["status"] for row in rows_of(the_sweep())] == ["finished"] * 3
 
@@ -184,7 +188,7 @@ def test_a_failed_job_is_a_row_and_the_next_one_runs(toy, capsys):
         "",
     ]
     err = capsys.readouterr().err
-    assert "seed=1: data/ has no digits\n" in err
+    assert "seed=1: failed: data/ has no digits; 2 to go, " in err
     assert "Traceback" in err, "a bug shows where it is"
     last = err.splitlines()[-1]
     assert last == f"cnnrun train: error: 2 of 4 jobs failed; the same command tries them again: {the_sweep()}"
@@ -196,7 +200,7 @@ def test_the_same_command_again_tries_failed_jobs(toy):
     toy.ENDS.clear()
     assert sweep("seed=0,1,2") == 0
     assert [config["seed"] for config, _ in toy.CALLS] == [0, 1, 2, 1, 2]
-    assert [config["resume"] for config, _ in toy.CALLS[3:]] == [None, str(the_sweep() / "seed=2")]
+    assert [config["resume"] for config, _ in toy.CALLS[3:]] == [None, None], "there was no checkpoint to go on from"
     assert [row["status"] for row in rows_of(the_sweep())] == ["finished"] * 3
 
 
@@ -204,8 +208,8 @@ def test_the_same_command_again_tries_failed_jobs(toy):
 def test_an_interrupted_sweep_stops_and_goes_on(toy, end, capsys):
     toy.ENDS[2] = end
     assert sweep("seed=1,2,3") == 130
-    assert capsys.readouterr().err == (
-        "[1/3] seed=1\n[2/3] seed=2\n"
+    assert re.sub("(?<=to go).*", "", capsys.readouterr().err) == (
+        "[1/3] seed=1\nseed=1: finished, val/accuracy 0.9100, 1.5 s; 2 to go\n[2/3] seed=2\n"
         f"cnnrun train: stopped after 1 of 3 jobs in {the_sweep()}; the same command goes on with it\n"
     )
     assert [row["status"] for row in rows_of(the_sweep())] == ["finished", "interrupted"]

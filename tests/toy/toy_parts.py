@@ -101,6 +101,8 @@ def train(config, invocation):
     try:
         if end == "bug":
             raise ZeroDivisionError("division by zero")
+        if end in ("interrupted", "ctrl-c"):
+            run.checkpoint("last").mkdir(parents=True, exist_ok=True)
         if end == "interrupted":
             raise Interrupted("stopped in epoch 1")
         if end == "ctrl-c":
