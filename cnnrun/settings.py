@@ -69,6 +69,8 @@ class TrainSettings:
     figures: bool
     offline: bool
     resume: Path | None
+    study: FolderName | None
+    budget: FolderName
     sweep: FolderName | None
     trust_code: bool
 
@@ -130,9 +132,39 @@ class EvalSettings:
         return {key: place for key, place in (("root", self.root), ("csv", self.csv)) if place is not None}
 
 
+Names = Annotated[str, Field(min_length=1)] | Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+"""One name, or several."""
+
+Format = Literal["text", "csv", "md", "tex", "html"]
+
+
+@dataclass(frozen=True)
+class CompareSettings:
+    """What `cnnrun compare` takes."""
+
+    runs: Names
+    sort: Path | None
+    rows: Names | None
+    cols: Names | None
+    cells: Names | None
+    columns: Literal["auto", "reference"]
+    format: Format | Annotated[list[Format], Field(min_length=1)]
+    figures: bool
+
+    @staticmethod
+    def wrong_form(config: dict[str, Any]) -> str | None:
+        """What is wrong where settings exclude each other."""
+        if config.get("cols") is not None and config.get("rows") is None:
+            return "cols=... makes a pivot, and needs rows=..., too"
+        if config.get("columns") == "reference" and config.get("rows") is not None:
+            return "columns=reference and rows=... are two tables, take one"
+        return None
+
+
 def wrong_form(command: str, config: dict[str, Any]) -> str | None:
     """Why the settings of a command make no sense together, whatever each of them is; None if they do."""
-    return PredictSettings.wrong_form(config) if command == "predict" else None
+    owner = {"predict": PredictSettings, "compare": CompareSettings}.get(command)
+    return owner.wrong_form(config) if owner else None
 
 
-OF_COMMAND = {"train": TrainSettings, "eval": EvalSettings, "predict": PredictSettings}
+OF_COMMAND = {"train": TrainSettings, "eval": EvalSettings, "predict": PredictSettings, "compare": CompareSettings}

@@ -141,6 +141,28 @@ SWEEP = Table(
     wide="before these a column a swept setting, after them <split>/<metric> from the job's results",
 )
 
+STUDY = Table(
+    "study",
+    (
+        Column("row", "label"),
+        Column("col", "label; empty where a study has no columns"),
+        Column("cell", "metric of a split, such a metric after an epoch (train/loss@1), or a fact of the run"),
+        Column("mean", "ours, over the seeds that finished, dead ones too"),
+        Column("low", "lower end of its 95 % t interval; empty for one seed"),
+        Column("high", "upper end"),
+        Column("n", "seeds"),
+        Column("published", "the document's; empty where it has none"),
+        Column("difference", "mean - published"),
+        Column(
+            "half", "of the 95 % interval of the difference: seeds, of shares both test sets, the last printed digit"
+        ),
+        Column("verdict", "better, equal, worse, published value inconsistent, nothing published, not run"),
+        Column("chosen", "* where val is best, mean over seeds: of a row's columns, or without columns of all rows"),
+        Column("dead", "seeds that learned nothing"),
+        Column("remark", "what else is to be known"),
+    ),
+)
+
 FORECAST = Table(
     "forecast",
     (

@@ -13,13 +13,15 @@ from cnnrun.console.streams import is_terminal, output, tell
 Rows = Sequence[Mapping[str, Any]]
 
 
-def table(rows: Rows, foot: Sequence[str] = (), dispensable: Sequence[str] = ()) -> None:
+def table(rows: Rows, foot: Sequence[str] = (), dispensable: Sequence[str] = (), head: Sequence[str] = ()) -> None:
     """Write rows on stdout under the names of their columns; numbers are aligned at the right.
 
     Args:
-        foot: lines below it. dispensable: columns that a narrow terminal leaves out, the first first.
+        foot: lines below it. dispensable: columns that a narrow terminal leaves out, the first first. head: lines above
+            it.
     """
     with output():
+        print(*head, sep="\n", end="\n" if head else "")
         write_table(rows, dispensable)
         print(*foot, sep="\n", end="\n" if foot else "", flush=True)
 

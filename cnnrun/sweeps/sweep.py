@@ -16,13 +16,18 @@ from cnnrun.errors import ConfigError, Interrupted, JobsFailed
 from cnnrun.sweeps import studies
 from cnnrun.sweeps.grid import GridSweeper, values
 from cnnrun.sweeps.names import sweep_name, without
+from cnnrun.sweeps.processes import ProcessLauncher
 from cnnrun.sweeps.serial import SerialLauncher
 from cnnrun.sweeps.studies import GROUP
 from cnnrun.sweeps.study import FULL
 from cnnrun.sweeps.study_jobs import folder_name, grid_of
 from cnnrun.sweeps.study_report import finish
 
-PLUGINS: dict[str, type[Plugin]] = {"GridSweeper": GridSweeper, "SerialLauncher": SerialLauncher}
+PLUGINS: dict[str, type[Plugin]] = {
+    "GridSweeper": GridSweeper,
+    "ProcessLauncher": ProcessLauncher,
+    "SerialLauncher": SerialLauncher,
+}
 """By the name that conf/hydra gives them; Hydra 1.3 takes plugins only under `hydra_plugins`."""
 
 
@@ -58,7 +63,8 @@ def _run_study(hydra: Hydra, request: Request, parsed: list[Override], name: str
     study = studies.read(
         name, options.folders(request.config_dir), overrides.value_of("budget", request.overrides) or FULL
     )
-    given = {word.key_or_group: [value for _, value in values(word)] for word in parsed if not word.is_hydra_override()}
+    own = [word for word in parsed if not word.is_hydra_override() and word.key_or_group != GROUP]
+    given = {word.key_or_group: [value for _, value in values(word)] for word in own}
     if any(word.key_or_group == "hydra/sweeper" for word in parsed):
         raise ConfigError(f"study {name} has a grid of its own: leave out hydra/sweeper")
     grid = grid_of(study, given)
