@@ -87,7 +87,7 @@ WRONG = {
     # unknown options
     "train model=cnm": "unknown model 'cnm' - did you mean 'cnn'? (there are cnn, cnn_wide, mlp)",
     "train experiment=quik": "unknown experiment 'quik' - did you mean 'quick'? (there are quick)",
-    "train hydra/launcher=ray": "unknown hydra/launcher 'ray' (there are serial)",
+    "train hydra/launcher=ray": "unknown hydra/launcher 'ray' (there are processes, serial)",
     "train model=null": "'model=null': cnnrun cannot do without a model; choose one of cnn, cnn_wide, mlp",
     "train model=": "'model=': cnnrun cannot do without a model; choose one of cnn, cnn_wide, mlp",
     "train model.name=vgg": (

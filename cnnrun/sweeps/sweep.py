@@ -17,6 +17,7 @@ from cnnrun.sweeps import studies
 from cnnrun.sweeps.grid import GridSweeper, values
 from cnnrun.sweeps.names import sweep_name, without
 from cnnrun.sweeps.processes import ProcessLauncher
+from cnnrun.sweeps.search import OptunaSweeper
 from cnnrun.sweeps.serial import SerialLauncher
 from cnnrun.sweeps.studies import GROUP
 from cnnrun.sweeps.study import FULL
@@ -25,6 +26,7 @@ from cnnrun.sweeps.study_report import finish
 
 PLUGINS: dict[str, type[Plugin]] = {
     "GridSweeper": GridSweeper,
+    "OptunaSweeper": OptunaSweeper,
     "ProcessLauncher": ProcessLauncher,
     "SerialLauncher": SerialLauncher,
 }
@@ -44,7 +46,9 @@ def run(request: Request) -> None:
     with compose.session(request) as hydra:
         parser = OverridesParser.create(config_loader=hydra.config_loader)
         parsed = parser.parse_overrides(list(request.overrides))
-        overrides.refuse_no_choice([pair for override in parsed for pair in values(override)], compose.offered(request))
+        groups = compose.offered(request)
+        chosen = [pair for override in parsed if override.key_or_group in groups for pair in values(override)]
+        overrides.refuse_no_choice(chosen, groups)
         if compose.takes(request, GROUP) and (study := overrides.value_of(GROUP, request.overrides)) is not None:
             _run_study(hydra, request, parsed, study)
             return
@@ -115,11 +119,13 @@ def _make_shared(config: DictConfig, folder: Path, words: list[str]) -> None:
 
 def _folder(command: str, config: DictConfig, keys: list[str], fixed: list[Override]) -> Path:
     """The sweep's folder: as named on the command line, or a name that the same command finds again."""
-    if named := _named_folder(config):
-        return named
+    if folder := _named_folder(config):
+        return folder
     values = compose.plain(config)
     inside = sorted(str(word.input_line) for word in fixed if word.key_or_group.partition(".")[0] in keys)
-    return Path("outputs", "sweeps", sweep_name(keys or ["single"], [command, without(values, keys), inside]))
+    kind = ["search"] if config.hydra.runtime.choices["hydra/sweeper"] == "optuna" else []
+    named = sweep_name([*kind, *keys] or ["single"], [command, without(values, keys), inside])
+    return Path("outputs", "sweeps", named)
 
 
 def _named_folder(config: DictConfig) -> Path | None:

@@ -15,7 +15,7 @@ from cnnrun.errors import CnnrunError, ConfigError
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Of mallopt(3), from malloc.h."""
 INITIAL_THREADS = torch.get_num_threads()
-"""What the machine and the environment gave this process."""
+"""What the machine and the environment gave this process, or `take_threads`."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,13 @@ def multiplies_bf16(device: torch.device) -> bool:
     if device.type == "cpu":
         return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
     return False
+
+
+def take_threads(number: int) -> None:
+    """What threads=null means from now on in this process, which shares the machine with others."""
+    global INITIAL_THREADS
+    INITIAL_THREADS = number
+    torch.set_num_threads(number)
 
 
 def prepare(device: torch.device, *, reproducibility: str, threads: int | None) -> None:
