@@ -90,8 +90,8 @@ def _axes(title: str, size: tuple[float, float], row_names: float, column_names:
     """Placed by hand: cells have the size of their texts. Inches, as are the widths of the longest names."""
     left = row_names + 0.6
     width = max(left + size[0] + BAR, NARROWEST)
-    heading = 0.25 * -(-len(title) // characters_across(width, TITLE_SIZE)) + 0.25
-    top, bottom = heading + (column_names or 0.2) + 0.4, 0.45
+    heading = 0.25 * -(-len(title) // characters_across(width, TITLE_SIZE)) + 0.15
+    top, bottom = heading + (column_names or 0.2) + 0.3, 0.45
     figure = new_figure(width, top + size[1] + bottom, title, self_arranging=False)
     across, up = figure.get_size_inches()
     figure.suptitle(figure.get_suptitle(), y=1 - 0.12 / up, fontsize=TITLE_SIZE)

@@ -1,21 +1,36 @@
 """All runs across all their settings: parallel coordinates, coloured by a metric."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Colormap, LogNorm, Normalize
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from cnnrun.plots.canvas import escape, new_figure
 from cnnrun.plots.long_names import shorten
 from cnnrun.plots.palette import shades
-from cnnrun.plots.scale import NOTHING, Scale, apart, is_logarithmic, limits, number_text, scale_of, tick_text
+from cnnrun.plots.scale import (
+    NOTHING,
+    Scale,
+    apart,
+    is_logarithmic,
+    label_decades,
+    limits,
+    number_text,
+    scale_of,
+    tick_text,
+    write_beside_title,
+)
 
 PITCH = 1.75
-"""Inches from one axis to the next."""
+"""Inches from one axis to the next, at most."""
+WIDEST = 14.0
+SPREAD = 0.035
+"""Of the axis; how far apart the best and the worst cross it where they share a value."""
 MOST_AXES = 12
 HEIGHT = 5.2
 NAME_SIZE = 9.0
@@ -35,24 +50,27 @@ def parallel(runs: pd.DataFrame, settings: Sequence[str], metric: str, higher_is
     shown = list(settings)[:MOST_AXES]
     values = runs[metric].to_numpy(dtype=float)
     note = "" if len(shown) == len(settings) else f", the first {len(shown)} of {len(settings)} settings"
-    width = PITCH * max(len(shown), 1) + 3.2
+    pitch = min(PITCH, WIDEST / max(len(shown), 1))
     many = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
-    figure = new_figure(width, HEIGHT, f"{metric} of {many} across their settings{note}")
+    figure = new_figure(pitch * max(len(shown), 2) + 2.2, HEIGHT, f"{metric} of {many} across their settings{note}")
     axes = figure.subplots()
-    norm = _norm(values, higher_is_better)
-    heights = [_height(scale_of(runs[setting])) for setting in shown]
+    norm, colors = _norm(values, higher_is_better), shades(higher_is_better)
+    scales = [scale_of(runs[setting]) for setting in shown]
+    heights = [_spread(_height(scale), values, higher_is_better) for scale in scales]
     heights.append(np.clip(np.ma.filled(norm(values), np.nan), 0, 1))
-    colors = shades(higher_is_better)
-    _draw_lines(axes, np.column_stack(heights), values, norm, colors, higher_is_better)
-    for place, setting in enumerate(shown):
-        _draw_axis(axes, place, scale_of(runs[setting]), setting)
-    axes.axvline(len(shown), color="0.3", linewidth=1, ymin=0.02, zorder=4)
-    _set_frame(axes, [*shown, metric])
-    bar = figure.colorbar(ScalarMappable(norm, colors), ax=axes, pad=0.01, fraction=0.04, aspect=30)
-    bar.set_label(escape(shorten(metric, HEIGHT - 1, 10)))
+    _draw_lines(axes, np.column_stack(heights), values, [colors(norm(value)) for value in values], higher_is_better)
+    for place, scale in enumerate(scales):
+        _draw_axis(axes, place, scale, pitch)
+    _set_frame(axes, [*shown, metric], pitch, bottom=min(np.nanmin(heights, initial=0.0), 0.0))
+    bar = figure.colorbar(
+        ScalarMappable(norm, colors), cax=axes.inset_axes((len(shown), 0, 0.12, 1), transform=axes.transData)
+    )
+    if isinstance(norm, LogNorm):
+        label_decades(bar.ax.yaxis, values)
+    bar.ax.tick_params(labelsize=NAME_SIZE)
     low = limits(values, higher_is_better)[0]
-    if (values < low).any():
-        bar.ax.set_title(f"least: {number_text(np.nanmin(values))}", fontsize=TICK_SIZE, loc="left")
+    if not isinstance(norm, LogNorm) and (values < low).any():
+        write_beside_title(axes, f"{metric} down to {number_text(np.nanmin(values))}")
     return figure
 
 
@@ -74,32 +92,35 @@ def _height(scale: Scale) -> np.ndarray:
     return np.where(np.isnan(heights), BELOW, heights)
 
 
+def _spread(heights: np.ndarray, values: np.ndarray, higher_is_better: bool) -> np.ndarray:
+    """Runs that share a value cross its axis side by side, the better above: they would hide one another."""
+    rank = np.argsort(np.argsort(values if higher_is_better else -values, kind="stable"), kind="stable")
+    alone = len(set(heights)) == len(heights)
+    return heights if alone else heights + SPREAD * (rank / max(len(rank) - 1, 1) - 0.5)
+
+
 def _draw_lines(
-    axes: Axes,
-    heights: np.ndarray,
-    values: np.ndarray,
-    norm: Normalize,
-    colors: Colormap,
-    higher_is_better: bool,
+    axes: Axes, heights: np.ndarray, values: np.ndarray, colors: Sequence[Any], higher_is_better: bool
 ) -> None:
     """Args: heights: (runs, axes)."""
     places = np.arange(heights.shape[1])
-    many = len(heights) > 60
-    order = np.argsort(values if higher_is_better else -values, kind="stable")
-    for row in order:
+    width = 0.9 if len(heights) > 60 else 1.5
+    for row in np.argsort(values if higher_is_better else -values, kind="stable"):
         if np.isfinite(values[row]):
-            axes.plot(places, heights[row], color=colors(norm(values[row])), linewidth=1 if many else 1.6, alpha=0.85)
+            axes.plot(places, heights[row], color=colors[row], linewidth=width, alpha=0.85)
         else:
             axes.plot(places[:-1], heights[row, :-1], color="0.6", linewidth=0.9, linestyle="--", zorder=1)
+    axes.scatter(np.full(len(values), places[-1]), heights[:, -1], color=colors, s=14, zorder=6, clip_on=False)
 
 
-def _draw_axis(axes: Axes, place: int, scale: Scale, setting: str) -> None:
-    axes.axvline(place, color="0.3", linewidth=1, ymin=0.02, zorder=4)
-    for height, text in _ticks(scale):
+def _draw_axis(axes: Axes, place: int, scale: Scale, pitch: float) -> None:
+    ticks = _ticks(scale)
+    axes.plot([place, place], [min(0.0, *(height for height, _ in ticks)), 1], color="0.3", linewidth=1, zorder=4)
+    for height, text in ticks:
         axes.text(
-            place + 0.03,
+            place + 0.04,
             height,
-            escape(shorten(text, PITCH - 0.25, TICK_SIZE)),
+            escape(shorten(text, 0.8 * pitch, TICK_SIZE)),
             fontsize=TICK_SIZE,
             va="center",
             zorder=5,
@@ -120,11 +141,11 @@ def _ticks(scale: Scale) -> list[tuple[float, str]]:
     return [(BELOW, NOTHING), *ticks] if (heights == BELOW).any() else ticks
 
 
-def _set_frame(axes: Axes, names: list[str]) -> None:
+def _set_frame(axes: Axes, names: list[str], pitch: float, bottom: float) -> None:
     axes.spines[:].set_visible(False)
     axes.set_yticks([])
-    axes.set_ylim(-0.16, 1.03)
-    axes.set_xlim(-0.1, len(names) - 0.95)
-    labels = [escape(shorten(name, PITCH - 0.15, NAME_SIZE)) for name in names]
+    axes.set_ylim(bottom - 0.04, 1.03)
+    axes.set_xlim(-0.1, max(len(names) - 0.85, 1.15))
+    labels = [escape(shorten(name, pitch - 0.12, NAME_SIZE)) for name in names]
     axes.set_xticks(range(len(names)), labels=labels, fontsize=NAME_SIZE)
     axes.tick_params(axis="x", length=0)

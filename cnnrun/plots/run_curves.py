@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from cnnrun.plots.canvas import escape, new_figure, tidy
 from cnnrun.plots.long_names import LINE, legend_below, legend_rows
 from cnnrun.plots.palette import COLORS, OTHERS
-from cnnrun.plots.scale import is_logarithmic, limits, number_text
+from cnnrun.plots.scale import set_metric, write_beside_title
 
 MOST_FAILED = 5
 """Failed runs that the legend names."""
@@ -131,14 +131,7 @@ def _set_axes(axes: Axes, lines: Mapping[str, pd.Series], column: str, higher_is
         axes.text(0.5, 0.5, "no run has a number here", transform=axes.transAxes, ha="center", color="0.4")
         return
     values = np.concatenate([line.to_numpy(dtype=float) for line in lines.values()])
-    if is_logarithmic(values, higher_is_better):
-        axes.set_yscale("log")
-    else:
-        low, high = limits(values, higher_is_better)
-        axes.set_ylim(low, high)
-        if beyond := int((values < low).sum()):
-            note = f"{beyond} value{'s' * (beyond > 1)} below the axis, down to {number_text(np.nanmin(values))}"
-            axes.text(0.99, 0.02, note, transform=axes.transAxes, ha="right", fontsize=8, color="0.35")
+    write_beside_title(axes, set_metric(axes.yaxis, values, higher_is_better))
     last = max(line.index.max() for line in lines.values())
     first = min(line.index.min() for line in lines.values())
     margin = max(0.03 * (last - first), 0.5)

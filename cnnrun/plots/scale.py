@@ -7,6 +7,9 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 DECADES = 1.5
 """Powers of ten between smallest and largest value from which a metric has a logarithmic axis."""
@@ -96,7 +99,41 @@ def number_text(value: float) -> str:
 
 
 def tick_text(value: float) -> str:
-    return f"{value:.0e}".replace("e-0", "e-") if 0 < abs(value) < 1e-3 else f"{value:g}"
+    """A number as it is read at an axis."""
+    if 0 < abs(value) < 1e-3:
+        mantissa, _, exponent = f"{value:.1e}".partition("e")
+        return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+
+
+def set_metric(axis: Axis, values: np.ndarray, higher_is_better: bool) -> str:
+    """Give an axis the scale and range of a metric (n,); the sentence on what lies beyond it, or nothing."""
+    axes = axis.axes
+    upright = axis is axes.yaxis
+    if is_logarithmic(values, higher_is_better):
+        (axes.set_yscale if upright else axes.set_xscale)("log")
+        label_decades(axis, values)
+        return ""
+    low, high = limits(values, higher_is_better)
+    beyond = values[values < low]
+    if not beyond.size:
+        return ""
+    (axes.set_ylim if upright else axes.set_xlim)(low, high)
+    return f"{beyond.size} value{'s' * (beyond.size > 1)} beyond the axis, down to {number_text(beyond.min())}"
+
+
+def label_decades(axis: Axis, values: np.ndarray) -> None:
+    """Plain numbers at a logarithmic axis: powers of ten, and 2 and 5 where there are few of them."""
+    finite = values[np.isfinite(values)]
+    few = np.log10(finite.max() / finite.min()) < 3
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def write_beside_title(axes: Axes, note: str) -> None:
+    """A remark above the axes, where no data are."""
+    axes.set_title(note, loc="right", fontsize=8, color="0.35")
 
 
 def apart(places: Sequence[float], least: float) -> list[int]:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cnnrun.plots.canvas import BLUE, GREY, ORANGE, RED, escape, new_figure, tidy
-from cnnrun.plots.scale import is_logarithmic, limits, number_text
+from cnnrun.plots.scale import set_metric, write_beside_title
 
 FINISHED, PRUNED = "finished", "pruned"
 WIDTH = 9.0
@@ -52,7 +52,8 @@ def _draw_best(axes: Axes, trials: pd.DataFrame, finished: pd.DataFrame, higher_
 
 def _draw_trials(axes: Axes, trials: pd.DataFrame, finished: pd.DataFrame) -> None:
     size = 6 if len(trials) <= 100 else 4
-    axes.plot(finished["trial"], finished["value"], "o", color=BLUE, markersize=size, label=FINISHED, zorder=3)
+    if len(finished):
+        axes.plot(finished["trial"], finished["value"], "o", color=BLUE, markersize=size, label=FINISHED, zorder=3)
     pruned = trials[(trials["status"] == PRUNED).to_numpy()]
     if len(pruned):
         style: dict[str, Any] = {"markerfacecolor": "white", "markersize": size, "zorder": 2}
@@ -74,12 +75,5 @@ def _set_axes(axes: Axes, trials: pd.DataFrame, metric: str, higher_is_better: b
     if not np.isfinite(values).any():
         axes.set_yticks([])
         axes.text(0.5, 0.5, "no trial has a value", transform=axes.transAxes, ha="center", color="0.4")
-    elif is_logarithmic(values, higher_is_better):
-        axes.set_yscale("log")
     else:
-        low, high = limits(values, higher_is_better)
-        axes.set_ylim(low, high)
-        beyond = values[values < low]
-        if beyond.size:
-            note = f"{beyond.size} below the axis, down to {number_text(beyond.min())}"
-            axes.text(0.99, 0.05, note, transform=axes.transAxes, ha="right", fontsize=8, color="0.35")
+        write_beside_title(axes, set_metric(axes.yaxis, values, higher_is_better))

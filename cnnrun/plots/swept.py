@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from cnnrun.plots.canvas import RED, escape, new_figure, tidy
 from cnnrun.plots.long_names import LINE, legend_below, legend_rows, shorten
 from cnnrun.plots.palette import COLORS, OTHERS
-from cnnrun.plots.scale import NOTHING, Scale, apart, is_logarithmic, limits, number_text, scale_of, text_of, tick_text
+from cnnrun.plots.scale import NOTHING, Scale, apart, scale_of, set_metric, text_of, tick_text, write_beside_title
 
 WIDTH = 8.0
 NAME_SIZE = 9.0
@@ -49,18 +49,25 @@ def swept(
         others: the settings that vary, too: what agrees in them is joined by a line.
     """
     scale = scale_of(groups[setting])
+    named = scale.kind == "named"
+    lines: list[tuple[_Line, str]] = []
     series = _series(groups, others, metric, higher_is_better)
     entries = _entries(list(series), "best" in groups and bool(groups["best"].any()))
     below = LINE * legend_rows([name for name, _ in entries], WIDTH)
-    height = max(0.36 * len(scale.names), 0.8) + 1.4 if scale.kind == "named" else 4.4
+    height = max(0.36 * len(scale.names), 0.8) + 1.4 if named else 4.4
     figure = new_figure(WIDTH, height + below, f"{metric} against {setting}{_counts(groups)}")
     axes = figure.subplots()
     tidy(axes)
     for number, rows in reversed(list(enumerate(series.values()))):
         color = COLORS[number] if number < len(COLORS) else OTHERS
-        shift = 0.5 * (number / (len(series) - 1) - 0.5) if len(series) > 1 and scale.kind == "named" else 0.0
-        _draw(axes, _line(groups.iloc[rows], metric, _places(scale)[rows] + shift), scale.kind == "named", color)
-    _set_metric_axis(axes, groups[metric].to_numpy(dtype=float), metric, higher_is_better, scale.kind != "named")
+        shift = 0.5 * (number / (len(series) - 1) - 0.5) if len(series) > 1 and named else 0.0
+        lines.append((_line(groups.iloc[rows], metric, _places(scale)[rows] + shift, _varies(groups)), color))
+        _draw(axes, *lines[-1], named)
+    _set_metric_axis(axes, groups, metric, higher_is_better, upright=not named)
+    for line, color in lines:
+        _mark_beyond(axes, line, named, color)
+        if color != OTHERS and len(groups) <= MOST_NOTES:
+            _write_notes(axes, line, named)
     _set_setting_axis(axes, scale, setting)
     legend_below(figure, entries, WIDTH)
     return figure
@@ -110,58 +117,79 @@ def _places(scale: Scale) -> np.ndarray:
     return np.where(missing, left, scale.places)
 
 
-def _line(rows: pd.DataFrame, metric: str, places: np.ndarray) -> _Line:
+def _varies(groups: pd.DataFrame) -> bool:
+    return "n" in groups and groups["n"].nunique() > 1
+
+
+def _line(rows: pd.DataFrame, metric: str, places: np.ndarray, with_n: bool) -> _Line:
     order = np.argsort(places, kind="stable")
     rows = rows.iloc[order]
     values, low, high = rows.reindex(columns=[metric, f"{metric}/low", f"{metric}/high"]).to_numpy(dtype=float).T
     best = rows["best"].to_numpy(dtype=bool) if "best" in rows else np.zeros(len(rows), dtype=bool)
-    return _Line(places[order], values, low, high, best, [_note(row) for row in rows.to_dict("records")])
+    return _Line(places[order], values, low, high, best, [_note(row, with_n) for row in rows.to_dict("records")])
 
 
-def _note(row: dict[Any, Any]) -> str:
-    """What a point hides: runs that died or failed."""
+def _note(row: dict[Any, Any], with_n: bool) -> str:
+    """What a point does not show: how many runs it is the mean of, where that differs; those that died or failed."""
     counts = {word: row.get(word) or 0 for word in ("dead", "failed")}
-    return ", ".join(f"{int(count)} {word}" for word, count in counts.items() if count > 0)
+    n = [f"n = {int(row['n'])}"] if with_n else []
+    return ", ".join(n + [f"{int(count)} {word}" for word, count in counts.items() if count > 0])
 
 
-def _draw(axes: Axes, line: _Line, named: bool, color: str) -> None:
+def _draw(axes: Axes, line: _Line, color: str, named: bool) -> None:
     style: dict[str, Any] = {"color": color, "zorder": 2 if color == OTHERS else 3}
     star: dict[str, Any] = {"color": RED, "markersize": 15, "markeredgecolor": "white", "zorder": 5}
     x, y = (line.values, line.places) if named else (line.places, line.values)
     bars = axes.hlines if named else axes.vlines
     bars(line.places, line.low, line.high, linewidth=1.6, alpha=0.55, **style)
     joined = not named and len(set(line.places)) == len(line.places)
-    axes.plot(x, y, marker="o", markersize=6, linewidth=1.2, linestyle="-" if joined else "none", **style)
+    size = 3.5 if color == OTHERS else 6
+    axes.plot(x, y, marker="o", markersize=size, linewidth=1.2, linestyle="-" if joined else "none", **style)
     axes.plot(x[line.best], y[line.best], "*", **star)
-    if color == OTHERS or len(line.places) > MOST_NOTES:
-        return
-    for place, text in zip(zip(x, y, strict=True), line.notes, strict=True):
-        if text and np.isfinite(place).all():
-            offset = (0, -13) if named else (7, -3)
+
+
+def _write_notes(axes: Axes, line: _Line, named: bool) -> None:
+    """Beside its point, or beside the triangle that stands for it; right of all else where that has room."""
+    low, high = (axes.get_xlim if named else axes.get_ylim)()
+    values = np.maximum(line.values, low if not named else low + 0.02 * (high - low))
+    x, y = (values, line.places) if named else (line.places, values)
+    last = len(line.places) - 1
+    for number, text in enumerate(line.notes):
+        if text and np.isfinite(values[number]):
+            level = named or number < last
+            place: dict[str, Any] = {"xytext": (0, -14) if named else (7 if level else -7, 4)}
+            align = "left" if level else "right"
             axes.annotate(
-                text, place, xytext=offset, textcoords="offset points", fontsize=7.5, color="0.35", clip_on=True
+                text, (x[number], y[number]), textcoords="offset points", ha=align, fontsize=7.5, color="0.3", **place
             )
 
 
-def _set_metric_axis(axes: Axes, values: np.ndarray, metric: str, higher_is_better: bool, upright: bool) -> None:
+def _set_metric_axis(axes: Axes, groups: pd.DataFrame, metric: str, higher_is_better: bool, *, upright: bool) -> None:
     axis = axes.yaxis if upright else axes.xaxis
     axis.set_label_text(escape(metric))
-    low, high = limits(values, higher_is_better)
+    values, ends = groups.reindex(columns=[metric, f"{metric}/high"]).to_numpy(dtype=float).T
     if not np.isfinite(values).any():
         axis.set_ticks([])
         axes.text(0.5, 0.5, "no run has a number here", transform=axes.transAxes, ha="center", color="0.4")
         return
-    if is_logarithmic(values, higher_is_better):
-        (axes.set_yscale if upright else axes.set_xscale)("log")
-        return
-    beyond = values[values < low]
-    if beyond.size:
-        (axes.set_ylim if upright else axes.set_xlim)(low, high)
-        many = "points" if beyond.size > 1 else "point"
-        note = f"{beyond.size} {many} beyond the axis, down to {number_text(beyond.min())}"
-        axes.text(0.99, 0.02, note, transform=axes.transAxes, ha="right", va="bottom", fontsize=8, color="0.35")
     if not upright:
         axis.set_major_locator(MaxNLocator(nbins=7))
+    note = set_metric(axis, values, higher_is_better)
+    write_beside_title(axes, note)
+    if note:  # the range was set for the values: let their intervals in
+        low, high = axes.get_ylim() if upright else axes.get_xlim()
+        high = max(high, np.nanmax(ends[values >= low], initial=high) + 0.03 * (high - low))
+        (axes.set_ylim if upright else axes.set_xlim)(low, high)
+
+
+def _mark_beyond(axes: Axes, line: _Line, named: bool, color: str) -> None:
+    """A triangle at the edge that points to a value which lies beyond it."""
+    least = (axes.get_xlim if named else axes.get_ylim)()[0]
+    where = line.places[line.values < least]
+    edge = np.full(len(where), 0.015)
+    transform = axes.get_yaxis_transform() if named else axes.get_xaxis_transform()
+    x, y = (edge, where) if named else (where, edge)
+    axes.plot(x, y, "<" if named else "v", color=color, markersize=8, transform=transform, zorder=5)
 
 
 def _set_setting_axis(axes: Axes, scale: Scale, setting: str) -> None:
@@ -178,7 +206,7 @@ def _set_setting_axis(axes: Axes, scale: Scale, setting: str) -> None:
     distinct = np.unique(places[np.isfinite(places)])
     on_paper = np.log10(distinct) if scale.kind == "log" else distinct
     span = on_paper[-1] - on_paper[0]
-    shown = distinct[apart(list(on_paper), span / 12)] if span > 0 else distinct
+    shown = distinct[apart(list(on_paper), span / 9)] if span > 0 else distinct
     given = set(scale.places)
     axes.set_xticks(shown, labels=[tick_text(place) if place in given else NOTHING for place in shown])
     axes.xaxis.set_minor_locator(NullLocator())
