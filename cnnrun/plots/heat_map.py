@@ -36,6 +36,8 @@ MOST_ROWS = 60
 BAR = 1.2
 """Inches for the colour bar with its numbers and name."""
 NARROWEST = 5.0
+WHITE_BELOW = 0.18
+"""Luminance; here white and black text have the same contrast, 4.6."""
 
 
 def heat_map(
@@ -67,7 +69,7 @@ def heat_map(
     colors = shades(higher_is_better)
     axes.set_facecolor("0.93")
     axes.imshow(np.ma.masked_invalid(values), cmap=colors, norm=norm, aspect="auto")
-    dark = np.where(np.isfinite(values), _luminance(colors(norm(values))) < 0.35, False)
+    dark = np.where(np.isfinite(values), _luminance(colors(norm(values))) < WHITE_BELOW, False)
     _write(axes, texts, small, dark)
     _name_axes(axes, rows, columns, upright, means)
     _add_bar(axes, norm, higher_is_better, metric)
@@ -114,7 +116,7 @@ def _norm(values: np.ndarray, higher_is_better: bool) -> Normalize:
 
 
 def _luminance(colors: np.ndarray) -> np.ndarray:
-    """Relative, 0 to 1, of WCAG 2: white text is readable below .35 or so. Args: colors: (..., RGBA)."""
+    """Relative, 0 to 1, of WCAG 2. Args: colors: (..., RGBA)."""
     rgb = np.asarray(colors)[..., :3]
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return linear @ np.array([0.2126, 0.7152, 0.0722])
@@ -123,7 +125,7 @@ def _luminance(colors: np.ndarray) -> np.ndarray:
 def _write(axes: Axes, texts: np.ndarray, small: np.ndarray, dark: np.ndarray) -> None:
     for (row, column), value in np.ndenumerate(texts):
         text = str(value)
-        color = "white" if dark[row, column] else "0.1"
+        color = "white" if dark[row, column] else "black"
         note = small[row, column]
         size = VALUE_SIZE if len(texts) <= MOST_ROWS else 8.0
         bold = "bold" if MARKS["best"] in text else "normal"
