@@ -63,8 +63,9 @@ def heat_map(
     name = widest(columns, NAME_SIZE) + 0.15
     upright = name > max(WIDEST_LEVEL, cell)
     size = (cell if upright else max(cell, name), 0.42 if small.any() else 0.34 if len(rows) <= MOST_ROWS else 0.21)
+    left = widest([*rows, shorten(text_of(means.index.name), LONGEST_NAME, NAME_SIZE)], NAME_SIZE)
     title = f"{metric} by {text_of(means.index.name)} and {text_of(means.columns.name)}"
-    axes = _axes(title, (size[0] * len(columns), size[1] * len(rows)), widest(rows, NAME_SIZE), name * upright)
+    axes = _axes(title, (size[0] * len(columns), size[1] * len(rows)), left, name * upright)
     norm = _norm(values, higher_is_better)
     colors = shades(higher_is_better)
     axes.set_facecolor("0.93")
