@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cnnrun.config import options
+from cnnrun.config.overrides import STUDY
 from cnnrun.errors import ConfigError, near_miss
 
 SCRIPTS = {
@@ -98,6 +99,8 @@ def _choices(command: str, key: str, chosen: dict[str, str], places: list[Path])
     """What a key can be, as far as names of files, defaults and comments tell."""
     if key in chosen:
         return options.offered(command, places)[key]
+    if key == STUDY and STUDY in options.names(command, places):
+        return options.options(STUDY, places)
     group, dot, name = key.partition(".")
     source = f"{group}/{chosen.get(group, '')}" if dot else command
     for setting in options.settings(source, places):

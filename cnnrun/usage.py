@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cnnrun.config import options
+from cnnrun.config.overrides import STUDY
 
 NARROWEST, USUAL = 60, 100
 """Columns: at least, and where no terminal says otherwise."""
@@ -79,6 +80,7 @@ def command(name: str, about: Described, places: list[Path]) -> str:
         *_wrapped("", about.summary),
         "",
         *(_groups(name, groups, places) if groups else []),
+        *(_studies(name, places) if STUDY in options.names(name, places) else []),
         "settings, with their defaults (??? must be given):",
         *(line for setting in options.settings_in_full(name, places) for line in _setting(setting)),
         "",
@@ -111,6 +113,13 @@ def _groups(name: str, groups: dict[str, str], places: list[Path]) -> list[str]:
     )
     mine = "A part of your own is a file: ./conf/model/mine.yaml becomes model=mine."
     return [*lines, "", *_wrapped("", own), *_wrapped("", mine), ""]
+
+
+def _studies(name: str, places: list[Path]) -> list[str]:
+    """The grids that come with published numbers."""
+    known = " | ".join(options.options(STUDY, places)) or "(none yet)"
+    about = f"tables of documents, run by 'cnnrun {name} -m study=NAME'; conf/study/NAME.yaml tells how long it takes:"
+    return [*_wrapped("", about), *_wrapped(f"  {STUDY + '=':<13}", known), ""]
 
 
 def _setting(setting: options.Setting) -> list[str]:

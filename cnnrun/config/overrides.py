@@ -20,6 +20,9 @@ OPTIONAL = "experiment"
 NO_CHOICE = (f"{OPTIONAL}=null", "model=null")
 """Words that say what is so in any case, where they are allowed; Hydra does not take them."""
 
+STUDY, BUDGET, FULL = "study", "budget", "full"
+"""The settings that name a grid with published numbers, and how much of it to run: all of it by default."""
+
 Word = tuple[str, str]
 """The key and the value of one override, as text."""
 
@@ -94,7 +97,18 @@ def prepare(
             prepared.append(f"{key}={','.join(map(_literal, _parts(value)))}")
         else:
             prepared.append(override)
+    if STUDY in names:
+        _refuse_half_a_study(prepared, multirun)
     return tuple(prepared)
+
+
+def _refuse_half_a_study(words: Sequence[str], multirun: bool) -> None:
+    """Raises: ConfigError: for a study without -m, or a budget without a study."""
+    study, budget = value_of(STUDY, words), value_of(BUDGET, words)
+    if study is not None and not multirun:
+        raise ConfigError(f"'{STUDY}={study}' is a grid of runs: add -m")
+    if study is None and budget not in (None, FULL):
+        raise ConfigError(f"'{BUDGET}={budget}' is that of a study: add {STUDY}=NAME")
 
 
 def _are_several(key: str, value: str) -> bool:

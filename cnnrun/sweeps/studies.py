@@ -4,12 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from cnnrun.config import options
+from cnnrun.config.overrides import FULL, STUDY
 from cnnrun.errors import ConfigError, near_miss
-from cnnrun.sweeps.study import FULL, ONLY, Place, Settings, Study, check_cell, merged, titled
+from cnnrun.sweeps.study import ONLY, Place, Settings, Study, check_cell, merged, titled
 from cnnrun.sweeps.study_claims import claims_of, published_of
 from cnnrun.sweeps.yaml_node import Node
 
-GROUP = "study"
 KEYS = ("settings", "rows", "cols", "seeds", "cells", "published", "claims", "optional", "budget")
 NARROWED = ("rows", "cols", "seeds")
 """What a budget may narrow, beside the settings that it replaces."""
@@ -22,9 +22,9 @@ def read(name: str, places: list[Path], budget: str = FULL) -> Study:
     Raises:
         ConfigError: if there is none of that name or budget, or something in it is wrong.
     """
-    path = next((file for place in places if (file := place / GROUP / f"{name}.yaml").is_file()), None)
+    path = next((file for place in places if (file := place / STUDY / f"{name}.yaml").is_file()), None)
     if path is None:
-        known = options.options(GROUP, places)
+        known = options.options(STUDY, places)
         raise ConfigError(f"unknown study '{name}'{near_miss(name, known)} (there are {', '.join(known) or 'none'})")
     whole = Node.of_file(path)
     parts = whole.mapping(KEYS)

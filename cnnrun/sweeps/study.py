@@ -3,11 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cnnrun.config.overrides import FULL
 from cnnrun.errors import near_miss
 from cnnrun.sweeps.yaml_node import Node, Number
 
-FULL = "full"
-"""The budget of a study as it stands."""
 ONLY = ""
 """The label of the one column where a study has none."""
 SPLITS = ("train", "val", "test")
@@ -77,6 +76,7 @@ class Study:
     published: Published = field(default_factory=Published)
     claims: list[Claim] = field(default_factory=list)
     budget: str = FULL
+    """FULL is the study as it stands."""
 
     @property
     def places(self) -> list[Place]:

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cnnrun.config import overrides
+from cnnrun.config.overrides import FULL
 from cnnrun.errors import ConfigError, near_miss
 from cnnrun.sweeps.names import job_name
-from cnnrun.sweeps.study import FULL, Place, Settings, Study, merged
+from cnnrun.sweeps.study import Place, Settings, Study, merged
 
 SEED = "seed"
 Given = Mapping[str, list[str]]

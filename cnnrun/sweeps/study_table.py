@@ -6,7 +6,8 @@ from typing import Any
 
 from cnnrun.comparison.groups import direction
 from cnnrun.comparison.verdicts import NOT_RUN, Conclusion, Verdict, conclude, verdict
-from cnnrun.sweeps.study import FULL, Claim, Difference, Place, Study
+from cnnrun.config.overrides import FULL
+from cnnrun.sweeps.study import Claim, Difference, Place, Study
 from cnnrun.sweeps.study_runs import Told
 
 CHOSEN = "*"

@@ -12,6 +12,7 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, read_write
 
 from cnnrun.config import Request, compose, folders, options, overrides
+from cnnrun.config.overrides import BUDGET, FULL, STUDY
 from cnnrun.errors import ConfigError, Interrupted, JobsFailed
 from cnnrun.sweeps import studies
 from cnnrun.sweeps.grid import GridSweeper, values
@@ -19,8 +20,6 @@ from cnnrun.sweeps.names import sweep_name, without
 from cnnrun.sweeps.processes import ProcessLauncher
 from cnnrun.sweeps.search import OptunaSweeper
 from cnnrun.sweeps.serial import SerialLauncher
-from cnnrun.sweeps.studies import GROUP
-from cnnrun.sweeps.study import FULL
 from cnnrun.sweeps.study_jobs import folder_name, grid_of
 from cnnrun.sweeps.study_report import finish
 
@@ -49,7 +48,7 @@ def run(request: Request) -> None:
         groups = compose.offered(request)
         chosen = [pair for override in parsed if override.key_or_group in groups for pair in values(override)]
         overrides.refuse_no_choice(chosen, groups)
-        if compose.takes(request, GROUP) and (study := overrides.value_of(GROUP, request.overrides)) is not None:
+        if compose.takes(request, STUDY) and (study := overrides.value_of(STUDY, request.overrides)) is not None:
             _run_study(hydra, request, parsed, study)
             return
         shared = _shared_config(hydra, request, parsed)
@@ -65,9 +64,9 @@ def run(request: Request) -> None:
 def _run_study(hydra: Hydra, request: Request, parsed: list[Override], name: str) -> None:
     """Run the jobs of a study, and end with its table, whatever became of them."""
     study = studies.read(
-        name, options.folders(request.config_dir), overrides.value_of("budget", request.overrides) or FULL
+        name, options.folders(request.config_dir), overrides.value_of(BUDGET, request.overrides) or FULL
     )
-    own = [word for word in parsed if not word.is_hydra_override() and word.key_or_group != GROUP]
+    own = [word for word in parsed if not word.is_hydra_override() and word.key_or_group != STUDY]
     given = {word.key_or_group: [value for _, value in values(word)] for word in own}
     if any(word.key_or_group == "hydra/sweeper" for word in parsed):
         raise ConfigError(f"study {name} has a grid of its own: leave out hydra/sweeper")
