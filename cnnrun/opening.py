@@ -45,6 +45,7 @@ def stored_config(run: Run, trusted: bool, asked: dict[str, Any]) -> dict[str, A
         ConfigError: if its settings are wrong, or cannot be trusted.
     """
     config, older = configs.config_of(run)
+    config = {name: value for name, value in config.items() if name != "logger"}  # to judge tells no tracker
     configs.check_stored(run, "train", config, trusted=trusted)
     if older:
         console.note(older)

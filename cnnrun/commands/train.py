@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from cnnrun import config as configs
-from cnnrun import console, experiment, opening
+from cnnrun import console, experiment, opening, tracking
 from cnnrun.backtest import backtest, headline, require_series, summary
 from cnnrun.config import Invocation, Watch
 from cnnrun.errors import Diverged, Interrupted
@@ -18,6 +18,7 @@ from cnnrun.saving import Saving
 from cnnrun.settings import TrainSettings
 from cnnrun.signals import Signals
 from cnnrun.tables import BACKTEST, HISTORY
+from cnnrun.tracking import Session
 from cnnrun.training import distributed
 from cnnrun.training.device import prepare, resolve_device
 from cnnrun.training.fit import Fit
@@ -54,10 +55,11 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
             if lines := parts.layer_summary():
                 console.tell_table(lines)
         advice = f"; go on with: cnnrun train {shlex.quote(f'resume={run.path}')}"
-        with run.recorded(advice), Signals() as signals:
+        with tracking.tracked(config, run) as tracker, run.recorded(advice), Signals() as signals:
             run.write_preprocessing(parts.data.stored())
+            tracker.begin(config, fit.state.progress.epoch, signals)
             try:
-                hopeless = _train(run, fit, signals, invocation.watch)
+                hopeless = _train(run, fit, signals, invocation.watch, tracker)
             except Diverged as error:
                 raise Diverged(f"{error}; {_keep_evidence(run, fit)}") from error
             if hopeless:
@@ -67,11 +69,12 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
             if settings.backtest["folds"]:
                 _backtest(run, config, parts, figures=settings.figures)
             results = finish(run, parts, fit, test=settings.test, figures=settings.figures)
+            tracker.results(results)
     if results:
         console.results(results, run.path, parts.data.unit)
 
 
-def _train(run: Run, fit: Fit, signals: Signals, watch: Watch | None) -> str | None:
+def _train(run: Run, fit: Fit, signals: Signals, watch: Watch | None, tracker: Session) -> str | None:
     """Train to the end, with the history and the checkpoints on the disk; why it was ended early, if `watch` did."""
     saving = Saving(run, fit)
     with _display(fit) as display:
@@ -90,6 +93,7 @@ def _train(run: Run, fit: Fit, signals: Signals, watch: Watch | None) -> str | N
                         display.step(record)
                 case Epoch():
                     saving.epoch(record)
+                    tracker.epoch(record.row())
                     if display:
                         display.epoch(record)
                     if watch and (hopeless := _verdict(watch, record, fit)):

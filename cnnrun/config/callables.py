@@ -14,6 +14,7 @@ GROUPS = {
     "task": "cnnrun.tasks:TASKS",
     "optimizer": "cnnrun.training:OPTIMIZERS",
     "scheduler": "cnnrun.training:SCHEDULERS",
+    "logger": "cnnrun.tracking:LOGGERS",
 }
 """Where each group keeps its short names."""
 

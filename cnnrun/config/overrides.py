@@ -15,9 +15,10 @@ RANGES = "model.trainable"
 """Layer ranges, which hold colons, brackets and other signs of Hydra's grammar. A comma parts the jobs of a sweep."""
 PATH_ENDINGS = (".root", ".csv", ".manifest")
 RUN_FOLDER, SWEEP_FOLDER = "hydra.run.dir", "hydra.sweep.dir"
-OPTIONAL = "experiment"
-"""The group that need not be chosen."""
-NO_CHOICE = (f"{OPTIONAL}=null", "model=null")
+EXPERIMENT = "experiment"
+OPTIONAL = (EXPERIMENT, "logger")
+"""Groups that need not be chosen."""
+NO_CHOICE = (*(f"{group}=null" for group in OPTIONAL), "model=null")
 """Words that say what is so in any case, where they are allowed; Hydra does not take them."""
 
 STUDY, BUDGET, FULL = "study", "budget", "full"
@@ -45,7 +46,7 @@ def split(override: str) -> Word:
 
 def experiments(words: Iterable[str]) -> list[str]:
     """What `experiment=` names, one or several of a sweep."""
-    values = [value for key, value in map(split, words) if key == OPTIONAL]
+    values = [value for key, value in map(split, words) if key == EXPERIMENT]
     return [unquote(name.strip()) for value in values for name in value.split(",")]
 
 
@@ -230,13 +231,13 @@ def without_none(words: Iterable[str]) -> list[str]:
 
 
 def refuse_no_choice(words: Iterable[Word], groups: Mapping[str, list[str]]) -> None:
-    """All groups but one must be chosen; `groups` holds the options of each.
+    """All groups but OPTIONAL must be chosen; `groups` holds the options of each.
 
     Raises:
         ConfigError: if a group is set to null or to nothing.
     """
     for key, value in words:
-        if key in groups and key != OPTIONAL and value in ("null", ""):
+        if key in groups and key not in OPTIONAL and value in ("null", ""):
             article = "an" if key[0] in "aeiou" else "a"
             raise ConfigError(
                 f"'{key}={value}': cnnrun cannot do without {article} {key}; choose one of {', '.join(groups[key])}"

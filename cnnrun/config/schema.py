@@ -4,6 +4,7 @@ A callable's keyword-only parameters are its settings; its positional ones are f
 """
 
 import dataclasses
+import importlib.util
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ MISSING = "???"
 UNKNOWN, LACKING = "unknown setting", "missing setting"
 """How `check` begins what it says of a setting that nobody has, and of one that is not there."""
 
-COMMAND_GROUPS = {"train": tuple(GROUPS), "eval": (), "predict": ("model",)}
-OPTIONAL_GROUPS = {"predict": ("model",)}
+COMMAND_GROUPS = {"train": tuple(GROUPS), "eval": (), "predict": ("model",), "compare": ()}
+OPTIONAL_GROUPS = {"train": ("logger",), "predict": ("model",)}
+"""Groups that may be missing, or null."""
 
 Settings = TypeVar("Settings")
 
@@ -54,7 +56,21 @@ def check(command: str, config: dict[str, Any], *, trusted: bool = True) -> None
     Raises:
         ConfigError: lists every problem.
     """
-    problems = list(_unfit_for_storage(config)) or list(_problems(command, config, trusted))
+    _refuse(list(_unfit_for_storage(config)) or list(_problems(command, config, trusted)))
+
+
+def check_fields(prefix: str, settings: type, values: dict[str, Any]) -> None:
+    """Hold values against the fields of a dataclass.
+
+    Args:
+        prefix: what stands before each name where it is written, such as `hydra.sweeper.`
+    Raises:
+        ConfigError: lists every problem.
+    """
+    _refuse(list(_compare(prefix, signature_of_fields(settings), values)))
+
+
+def _refuse(problems: list[str]) -> None:
     if len(problems) == 1:
         raise ConfigError(problems[0])
     if problems:
@@ -131,9 +147,10 @@ def _problems(command: str, config: dict[str, Any], trusted: bool) -> Iterator[s
     own = {key: value for key, value in config.items() if key not in groups}
     yield from _compare("", _command_signature(command), own, groups)
     for group in groups:
-        if group in config:
+        optional = group in OPTIONAL_GROUPS.get(command, ())
+        if group in config and not (optional and config[group] is None):
             yield from _group_problems(group, config[group], trusted)
-        elif group not in OPTIONAL_GROUPS.get(command, ()):
+        elif not optional:
             yield f"{LACKING} '{group}': cnnrun {command} needs it"
 
 
@@ -161,11 +178,20 @@ def _group_problems(group: str, node: Any, trusted: bool) -> Iterator[str]:
         return
     try:
         with blamed(group, name):
-            signature = signature_of(find(group, name), name)
+            found = find(group, name)
+            signature = signature_of(found, name)
     except ConfigError as error:
         yield str(error)
         return
+    if not is_foreign(name) and (package := _missing_package(found)):
+        yield f"{group}={name}: it needs {package}: pip install 'cnnrun[{name}]', or leave it out: {group}=null"
     yield from _compare(f"{group}.", signature, {key: value for key, value in node.items() if key != "name"})
+
+
+def _missing_package(found: Callable[..., Any]) -> str | None:
+    """The optional package that a callable of ours says it needs in `package`, if it is not there."""
+    package = getattr(found, "package", None)
+    return package if isinstance(package, str) and importlib.util.find_spec(package) is None else None
 
 
 def _compare(prefix: str, signature: Signature, values: dict[str, Any], groups: tuple[str, ...] = ()) -> Iterator[str]:

@@ -10,7 +10,7 @@ import yaml
 
 from cnnrun.errors import ConfigError, DataError
 from cnnrun.files import read_json, to_read
-from cnnrun.run.layout import ANNOTATED, CHECKPOINTS, CONFIG, PREPROCESSING, RECORD, TABLES, TOP_TABLES
+from cnnrun.run.layout import ANNOTATED, CHECKPOINTS, CONFIG, FIGURES, PREPROCESSING, RECORD, TABLES, TENSORBOARD, TOP_TABLES
 from cnnrun.tables import RESULTS, Table
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -110,6 +110,15 @@ class StoredRun:
     def table_file(self, name: str) -> Path:
         folder = self.path if name in TOP_TABLES else self.path / TABLES
         return folder / f"{name}.csv"
+
+    def figures(self) -> list[Path]:
+        """The PNG files of figures/, by name."""
+        return sorted((self.path / FIGURES).glob("*.png"))
+
+    @property
+    def tensorboard(self) -> Path:
+        """Where TensorBoard's files lie, if the run was told to it."""
+        return self.path / TENSORBOARD
 
     def annotated(self, name: str) -> Path:
         """Where the annotated copy of an input lies; `name` may have folders."""
