@@ -57,6 +57,14 @@ COMMANDS = {
             "cnnrun predict run=outputs/train/... inputs=new.csv",
         ),
     ),
+    "compare": Command(
+        "cnnrun.commands.compare:compare",
+        "Put runs into one table: what differs, means over seeds with their intervals, and which is the best.",
+        (
+            "cnnrun compare runs=outputs/sweeps/...",
+            "cnnrun compare runs=outputs rows=model cols=optimizer.lr cells=[test/accuracy,test/f1_macro] format=[md,tex]",
+        ),
+    ),
 }
 COMPLETION = "completion"
 COMPLETE = "__complete"
@@ -163,6 +171,8 @@ def _run(command: str, words: list[str]) -> int:
     if int(os.environ.get("WORLD_SIZE", 1)) > 1 and (command != "train" or flags.multirun):
         what = f"{command} -m" if flags.multirun else command
         raise ConfigError(f"torchrun is for one 'cnnrun train'; start 'cnnrun {what}' without it")
+    if command == "compare" and flags.multirun:
+        raise ConfigError("cnnrun compare makes one table of all runs: leave out -m")
     offered, names = options.offered(command, places), options.names(command, places)
     settings = overrides.prepare(flags.overrides, offered, names, multirun=flags.multirun)
     request = Request(command, COMMANDS[command].function, settings, flags.config_dir)

@@ -132,7 +132,8 @@ class EvalSettings:
         return {key: place for key, place in (("root", self.root), ("csv", self.csv)) if place is not None}
 
 
-Names = Annotated[str, Field(min_length=1)] | Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+Name = Annotated[str, Field(min_length=1)]
+Names = Name | Annotated[list[Name], Field(min_length=1)]
 """One name, or several."""
 
 Format = Literal["text", "csv", "md", "tex", "html"]
@@ -143,7 +144,7 @@ class CompareSettings:
     """What `cnnrun compare` takes."""
 
     runs: Names
-    sort: Path | None
+    sort: Name | None
     rows: Names | None
     cols: Names | None
     cells: Names | None
@@ -163,8 +164,8 @@ class CompareSettings:
 
 def wrong_form(command: str, config: dict[str, Any]) -> str | None:
     """Why the settings of a command make no sense together, whatever each of them is; None if they do."""
-    owner = {"predict": PredictSettings, "compare": CompareSettings}.get(command)
-    return owner.wrong_form(config) if owner else None
+    rules = {"predict": PredictSettings.wrong_form, "compare": CompareSettings.wrong_form}
+    return rules[command](config) if command in rules else None
 
 
 OF_COMMAND = {"train": TrainSettings, "eval": EvalSettings, "predict": PredictSettings, "compare": CompareSettings}

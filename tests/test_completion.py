@@ -9,7 +9,7 @@ import pytest
 from cnnrun import cli
 
 LINES = {
-    "cnnrun ": ["train", "eval", "predict", "completion", "--help", "--version"],
+    "cnnrun ": ["train", "eval", "predict", "compare", "completion", "--help", "--version"],
     "cnnrun t": ["train"],
     "cnnrun completion ": ["bash", "zsh", "fish"],
     "cnnrun completion z": ["zsh"],

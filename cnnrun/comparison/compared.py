@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 OWN = ("seconds", "parameters")
 """What every run has beside its metrics, and can be ranked by."""
 
+MOST_LISTED = 20
+"""Names in a message."""
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -65,7 +68,7 @@ def compare(runs: Sequence[Facts], sort: str | None = None) -> Comparison:
     Raises:
         ConfigError: if no run has the metric `sort`.
     """
-    _require_metric("sort", sort, runs)
+    require_metrics("sort", [sort] if sort else [], runs)
     settings, places = settings_that_differ(runs), {id(run): place for place, run in enumerate(runs)}
     kinds = {kind: place for place, kind in enumerate(dict.fromkeys(kind_of(run, sort) for run in runs))}
 
@@ -125,16 +128,19 @@ def require_metrics(key: str, names: Sequence[str], runs: Sequence[Facts]) -> No
     Raises:
         ConfigError: if no run has one of the metrics; says what there is.
     """
-    for name in names:
-        _require_metric(key, name, runs)
-
-
-def _require_metric(key: str, name: str | None, runs: Sequence[Facts]) -> None:
     there = [*dict.fromkeys(metric for run in runs for metric in run.metrics), *OWN]
-    if name is not None and name not in there:
-        raise ConfigError(
-            f"{key}={name}: no run has this metric{near_miss(name, there)} (there are {', '.join(there)})"
-        )
+    for name in names:
+        if name not in there:
+            close = near_miss(name, there)
+            raise ConfigError(f"{key}={name}: no run has this metric{close} (there are {_listed(there)})")
+
+
+def _listed(metrics: Sequence[str]) -> str:
+    """Names of metrics; of many those of test, without those of baselines."""
+    if len(metrics) <= MOST_LISTED:
+        return ", ".join(metrics)
+    shown = [name for name in metrics if name.startswith("test/") and name.count("/") == 1] or metrics[:MOST_LISTED]
+    return f"{', '.join(shown)}, and others, which compare.csv would have as columns"
 
 
 def _rank_of_group(group: Group, kinds: Mapping[Hashable, int], sort: str | None, place: int) -> tuple[Any, ...]:

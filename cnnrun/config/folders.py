@@ -29,13 +29,21 @@ def named(key: str, value: str | None) -> Path | None:
 
 def run_folder(command: str, choices: dict[str, str], config: dict[str, Any]) -> Path:
     """outputs/<command>/<date_time>-<what>-<4 hex>, unique also for runs that start in the same second."""
-    if "run" in config:
+    if "runs" in config:
+        what = _compared(config["runs"])
+    elif "run" in config:
         judged = config["split"] if "split" in config else Path(str(config["inputs"])).resolve().stem
         what = f"{_judge(config)}-{judged}"
     else:
         what = f"{choices.get('model')}-{choices.get('dataset')}"
     safe = re.sub(r"[^\w.=+,-]", "_", what)[:100]
     return Path("outputs", command, f"{time.strftime('%Y-%m-%d_%H-%M-%S')}-{safe}-{secrets.token_hex(2)}")
+
+
+def _compared(runs: Any) -> str:
+    """The last folder that a comparison names; of several the first."""
+    first = runs[0] if isinstance(runs, list) and runs else str(runs).strip("[]").partition(",")[0]
+    return STAMP.sub("", Path(str(first)).resolve().name)
 
 
 def _judge(config: dict[str, Any]) -> str:

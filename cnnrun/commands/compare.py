@@ -1,0 +1,100 @@
+"""`cnnrun compare`: runs in one table, on the screen and in files. Trains nothing, and imports no torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cnnrun import comparison, console
+from cnnrun import config as configs
+from cnnrun.comparison import Comparison, formats, remarks, sheets
+from cnnrun.comparison.compared import require_metrics
+from cnnrun.comparison.figures import figures
+from cnnrun.comparison.pivot import Pivot, pivot
+from cnnrun.comparison.reference import reference_table
+from cnnrun.comparison.sheets import Sheet
+from cnnrun.config import Invocation
+from cnnrun.errors import DataError
+from cnnrun.files import write_bytes
+from cnnrun.run import Run
+from cnnrun.settings import CompareSettings
+from cnnrun.signals import Signals
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The table that was asked for."""
+
+    sheet: Sheet
+    remarks: list[str]
+    tables: "dict[str, pd.DataFrame]"
+    """CSVs for programs, by name."""
+    pivot: Pivot | None = None
+
+
+def compare(config: dict[str, Any], invocation: Invocation) -> None:
+    """Write the tables of a comparison; on stdout goes the one that was asked for, and nothing else.
+
+    Raises:
+        ConfigError: if no runs are found, or what is asked for is not in them.
+        DataError: if none of them can be read.
+    """
+    settings = configs.bind(CompareSettings, config)
+    words = comparison.several(settings.runs)
+    paths = comparison.find(words)
+    runs, problems = comparison.read(paths, comparison.names(paths))
+    if not runs:
+        raise DataError(f"none of the {len(paths)} runs can be read; {problems[0]}")
+    compared = comparison.compare(runs, settings.sort)
+    shown = _shown(compared, settings)
+    wanted = _several(settings.format)
+    run = Run.create(invocation.output_dir, config, command="compare", of=", ".join(words), runs=list(map(str, paths)))
+    with run.recorded(), Signals() as signals:
+        signals.interrupt_at_once()
+        if settings.figures:
+            _draw(run, compared, shown)
+        _write(run, shown, wanted)
+        run.update(status="finished", problems=problems, notes=shown.remarks)
+    console.tell_all(problems, shown.remarks)
+    with console.output():
+        formats.show(shown.sheet, shown.remarks, wanted)
+    console.tell(f"comparison folder: {run.path}")
+
+
+def _shown(compared: Comparison, settings: CompareSettings) -> Shown:
+    tables = {"compare": compared.runs}
+    if compared.has_seeds:
+        tables["groups"] = compared.groups
+    cells = _several(settings.cells)
+    require_metrics("cells", cells, compared.facts)
+    if settings.columns == "reference":
+        frame, left_out = reference_table(compared.facts)
+        sheet = sheets.of_frame("reference", frame)
+        return Shown(sheet, [*left_out, *remarks.of_runs(compared)], tables | {"reference": frame})
+    if settings.rows is None:
+        return Shown(sheets.overview(compared, cells), remarks.of_comparison(compared), tables)
+    shown = cells or sheets.headline_metrics(compared)
+    pivoted = pivot(compared, _several(settings.rows), _several(settings.cols), shown)
+    tables["pivot"] = pivoted.long()
+    return Shown(sheets.of_pivot(pivoted), remarks.of_pivot(compared, pivoted), tables, pivoted)
+
+
+def _write(run: Run, shown: Shown, wanted: Sequence[str]) -> None:
+    for name, frame in shown.tables.items():
+        write_bytes(run.path / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n").encode())
+    for kind in wanted:
+        if kind in ("md", "tex"):
+            text = formats.PRINTED[kind](shown.sheet, shown.remarks)
+            write_bytes(run.path / f"{shown.sheet.name}.{kind}", text.encode())
+
+
+def _draw(run: Run, compared: Comparison, shown: Shown) -> None:
+    for name, _, png in figures(compared, shown.pivot):
+        run.write_figure(name, png)
+
+
+def _several(value: str | Sequence[str] | None) -> list[str]:
+    """A setting that is one name, several, or none."""
+    return [] if value is None else [value] if isinstance(value, str) else list(dict.fromkeys(value))

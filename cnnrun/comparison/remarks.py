@@ -1,0 +1,131 @@
+"""What must be known of a comparison: how its marks came about, which runs are dead, which did not finish."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from cnnrun.comparison.compared import Comparison
+from cnnrun.comparison.groups import PAIRED, WELCH, Standing
+from cnnrun.comparison.pivot import Pivot
+from cnnrun.comparison.reading import Facts
+from cnnrun.comparison.wording import MARKS
+
+MOST_NAMED = 6
+"""Runs of one kind; the table of all runs has the others."""
+
+
+def of_comparison(compared: Comparison) -> list[str]:
+    """Of the table of runs, or of groups."""
+    remarks = [_ranking(compared), *_marks(compared.standings, compared.has_seeds)]
+    return [*filter(None, remarks), *of_runs(compared)]
+
+
+def of_pivot(compared: Comparison, table: Pivot) -> list[str]:
+    """Of a pivot."""
+    held = [Standing(cell.best, cell.tied, cell.p, cell.test) for cell in table.grid.values()]
+    several = any(cell.n > 1 for cell in table.grid.values())
+    means = "mean over the seeds ± 95 % t interval; " if several else ""
+    order = " | ".join(table.cells)
+    remarks = [f"cells: {order}, {means}of each the best is marked" if means else f"cells: {order}"]
+    if table.hidden:
+        remarks.append(f"{_listed(table.hidden)} differ within cells: each shows what is best on val")
+    return [*remarks, *_marks(held, several, len(table.cells)), *of_runs(compared)]
+
+
+def of_runs(compared: Comparison) -> list[str]:
+    """Of the runs, in whatever table."""
+    runs = compared.facts
+    return [*_kinds(compared), *_splits(runs), *_again(compared), *_dead(runs), *_unfinished(runs)]
+
+
+def _ranking(compared: Comparison) -> str:
+    if len(compared.facts) == 1:
+        return ""
+    what = compared.metric or "the metric that each kind of runs watched"
+    if not compared.has_seeds:
+        return f"sorted by {what}; one run each, so that nothing tells a difference from chance: run several seeds"
+    return f"sorted by {what}: mean over the seeds ± 95 % t interval, n runs that finished"
+
+
+def _marks(held: Sequence[Standing], several: bool, metrics: int = 1) -> list[str]:
+    """What the signs mean, and by which test they came about; `held` is of so many metrics."""
+    if not any(one.best for one in held) or len(held) < 2:
+        return []
+    tests = sorted({one.test for one in held} - {""})
+    if not several or not tests:
+        return [f"{MARKS['best']} is the best"]
+    how = {PAIRED: f"{PAIRED} where the seeds are the same", WELCH: f"{WELCH} where they are not"}
+    named = how[PAIRED] + ", " + how[WELCH] if len(tests) > 1 else tests[0]
+    number = round(sum(bool(one.test) for one in held) / max(metrics, 1))
+    corrected = f", Holm's correction for {number} comparisons" if number > 1 else ""
+    corrected += " in each metric" if corrected and metrics > 1 else ""
+    return [f"{MARKS['best']} is the best, {MARKS['tied']} cannot be told from it ({named}, at 5 %{corrected})"]
+
+
+def _kinds(compared: Comparison) -> list[str]:
+    """What cannot be ranked."""
+    remarks = []
+    subjects = list(dict.fromkeys(" ".join(run.subject) for run in compared.facts))
+    if len(subjects) > 1:
+        remarks.append(f"runs of different data are ranked each among themselves: {_listed(subjects)}")
+    monitors = sorted({run.monitor for run in compared.facts if run.monitor})
+    if len(monitors) > 1 and not compared.metric:
+        common = [
+            name for name in compared.metrics() if all(name in run.metrics for run in compared.facts if run.finished)
+        ]
+        instead = next((name for name in monitors if name in common), "")
+        advice = f"; sort={instead} ranks all of them" if instead else ""
+        remarks.append(
+            f"runs that watched different metrics are ranked each among themselves: {_listed(monitors)}{advice}"
+        )
+    if not any(run.monitor for run in compared.facts) and not compared.metric:
+        remarks.append("no run says which metric on val chose its checkpoint, so none is ranked; sort=METRIC does")
+    return remarks
+
+
+def _splits(runs: Sequence[Facts]) -> list[str]:
+    """Where runs of one subject were judged on different samples."""
+    remarks = []
+    for split in ("val", "test"):
+        sizes: dict[tuple[str, ...], set[int]] = {}
+        for run in runs:
+            samples = run.data.get("samples")
+            if isinstance(samples, dict) and isinstance(samples.get(split), int):
+                sizes.setdefault(run.subject, set()).add(samples[split])
+        for found in sizes.values():
+            if len(found) > 1:
+                numbers = " and ".join(f"{size:,}" for size in sorted(found)[:3])
+                remarks.append(f"{split} is not the same in all runs ({numbers} samples): differences are of that, too")
+    return remarks
+
+
+def _again(compared: Comparison) -> list[str]:
+    """Runs that do not count, as a newer one has the same settings and seed."""
+    old = [
+        run.name
+        for group in compared.members
+        for run in group.members
+        if run.finished and not any(run is counted for counted in group.counted)
+    ]
+    return [f"the same settings and seed as a newer run, so not counted: {_listed(old)}"] if old else []
+
+
+def _dead(runs: Sequence[Facts]) -> list[str]:
+    dead = [run for run in runs if run.dead and run.finished]
+    if not dead:
+        return []
+    return [f"{MARKS['dead']} learnt nothing, and counts all the same: {_listed([run.name for run in dead])}"]
+
+
+def _unfinished(runs: Sequence[Facts]) -> list[str]:
+    """A sentence for each way to end, with the runs and the reason."""
+    ends = sorted((run.status, run.reason, run.name) for run in runs if not run.finished)
+    remarks = []
+    for (status, reason), same in groupby(ends, key=lambda end: end[:2]):
+        why = f" ({reason})" if reason else ""
+        remarks.append(f"{status}, so not counted: {_listed([name for *_, name in same])}{why}")
+    return remarks
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more

@@ -1,0 +1,169 @@
+"""What a comparison shows: one table of texts, the same on the screen and in each format, and sentences below it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cnnrun.comparison.compared import Comparison
+from cnnrun.comparison.pivot import Cell, Pivot, label_text
+from cnnrun.comparison.wording import MARKS, runtime, spread
+from cnnrun.console.numbers import cell as written
+
+MARK = "mark"
+BETWEEN = " | "
+"""Metrics that share a cell."""
+SHOWN = ("accuracy", "f1_macro", "mae", "rmse", "mape", "r2")
+"""Metrics of test beside the one that ranks, where there are few settings."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table as people read it."""
+
+    name: str
+    """Of its files, without the ending."""
+    columns: list[str]
+    rows: list[list[str]]
+    numeric: list[bool]
+    """Which columns hold numbers, to be set to the right."""
+    bold: set[tuple[int, int]] = field(default_factory=set)
+    """Rows and columns of the best."""
+    dispensable: list[str] = field(default_factory=list)
+    """Columns that a narrow screen leaves out."""
+
+
+def overview(compared: Comparison, metrics: Sequence[str] = ()) -> Sheet:
+    """A line a group of seeds, or a line a run where no group has several.
+
+    Args:
+        metrics: to show; by default that which ranks, and the same on test.
+    """
+    metrics = list(metrics) or headline_metrics(compared)
+    return _of_groups(compared, metrics) if compared.has_seeds else _of_runs(compared, metrics)
+
+
+def headline_metrics(compared: Comparison) -> list[str]:
+    """What ranks the runs, and the same on test."""
+    watched = [compared.metric] if compared.metric else list(dict.fromkeys(run.monitor for run in compared.facts))
+    stems = [name.partition("/")[2] for name in watched if "/" in name]
+    there = compared.metrics()
+    return list(dict.fromkeys(name for name in (*watched, *(f"test/{stem}" for stem in stems)) if name in there))
+
+
+def _of_groups(compared: Comparison, metrics: Sequence[str]) -> Sheet:
+    frame, settings = compared.groups, compared.settings
+    counts = ["n", *(name for name in ("failed", "dead") if frame[name].any())]
+    columns = [*settings, *counts, *metrics, "runtime", MARK]
+    rows = []
+    for values in frame.to_dict("records"):
+        line = [_setting(values[name]) for name in settings] + [str(values[name]) for name in counts]
+        line += [spread(_float(values[name]), _float(values[f"{name}/high"])) for name in metrics]
+        rows.append([*line, _runtime(values["seconds"]), _mark(values)])
+    best = {(row, columns.index(name)) for row in _where(frame["best"]) for name in metrics[:1]}
+    numeric = [*(_is_numeric(frame[name]) for name in settings), *(True for _ in counts), *(True for _ in metrics)]
+    return Sheet("compare", columns, rows, [*numeric, True, False], best, ["runtime"])
+
+
+def _of_runs(compared: Comparison, metrics: Sequence[str]) -> Sheet:
+    frame = compared.runs
+    seeds = ["seed"] if frame["seed"].nunique() > 1 else []
+    status = ["status"] if (frame["status"] != "finished").any() else []
+    epochs = ["best_epoch"] if frame["best_epoch"].notna().any() else []
+    columns = [*compared.settings, *seeds, *status, *metrics, *epochs, "runtime", MARK, "run"]
+    rows = []
+    tied = {
+        id(group.counted[0]): held
+        for group, held in zip(compared.members, compared.standings, strict=True)
+        if group.counted
+    }
+    for run, values in zip(compared.facts, frame.to_dict("records"), strict=True):
+        held = tied.get(id(run))
+        flags = values | {"best": held.best if held else False, "tied": held.tied if held else False}
+        line = [_setting(values[name]) for name in compared.settings]
+        line += [_number(values[name]) for name in (*seeds, *status)] + [_number(run.measure(name)) for name in metrics]
+        line += [_number(values[name]) for name in epochs]
+        rows.append([*line, _runtime(values["seconds"]), _mark(flags), values["run"]])
+    best = {(row, columns.index(name)) for row in _where(frame["chosen"]) for name in metrics[:1]}
+    numeric = [_is_numeric(frame[name]) for name in compared.settings] + [
+        name != "status" for name in [*seeds, *status]
+    ]
+    numeric += [True for _ in (*metrics, *epochs)]
+    return Sheet("compare", columns, rows, [*numeric, True, False, False], best, ["run", "runtime"])
+
+
+def of_pivot(table: Pivot) -> Sheet:
+    """Settings down and across; metrics that share a cell stand behind each other."""
+    if table.cols:
+        heads = [
+            ", ".join(f"{key}={label_text(value)}" for key, value in zip(table.cols, label, strict=True))
+            for label in table.col_labels
+        ]
+        places = [(label, table.cells) for label in table.col_labels]
+    else:
+        heads, places = list(table.cells), [((), [metric]) for metric in table.cells]
+    rows, bold = [], set()
+    for number, row in enumerate(table.row_labels):
+        line = [label_text(value) for value in row]
+        for label, metrics in places:
+            cells = [table.grid.get((row, label, metric)) for metric in metrics]
+            if any(held is not None and held.best for held in cells):
+                bold.add((number, len(line)))
+            line.append(BETWEEN.join(_cell_text(held, len(metrics)) for held in cells if held is not None))
+        rows.append(line)
+    numeric = [_is_numeric([row[place] for row in table.row_labels]) for place in range(len(table.rows))]
+    return Sheet("pivot", [*table.rows, *heads], rows, [*numeric, *(False for _ in heads)], bold)
+
+
+def of_frame(name: str, frame: Any) -> Sheet:
+    """A frame as it is."""
+    rows = [[_number(value) for value in row] for row in frame.itertuples(index=False)]
+    return Sheet(name, [str(column) for column in frame.columns], rows, [_is_numeric(frame[name]) for name in frame])
+
+
+def _cell_text(held: Cell, together: int) -> str:
+    if math.isnan(held.mean):
+        return MARKS["failed"] if held.failed else ""
+    words = [word for word in held.marks if word not in ("chosen",) or not held.best]
+    signs = "".join(MARKS[word] for word in words)
+    return f"{spread(held.mean, held.high)} {signs}".rstrip()
+
+
+def _mark(values: dict[Any, Any]) -> str:
+    """The signs of a line; what ranks is the val metric, mostly, so that the best is the chosen one."""
+    words = ["best"] if values["best"] else ["tied"] if values["tied"] else []
+    words += ["chosen"] if values["chosen"] and not values["best"] else []
+    words += ["dead"] if values["dead"] else []
+    return "".join(MARKS[word] for word in words)
+
+
+def _setting(value: Any) -> str:
+    return "-" if value is None or value != value else _plain(value)
+
+
+def _plain(value: Any) -> str:
+    """A setting as it was typed: 0.0001, and 1 where gaps made a column of fractions."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _number(value: Any) -> str:
+    import pandas as pd
+
+    return "" if value is None or pd.isna(value) else value if isinstance(value, str) else written(value)
+
+
+def _runtime(seconds: float) -> str:
+    return "" if seconds is None or math.isnan(seconds) else runtime(seconds)
+
+
+def _float(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _where(flags: Any) -> list[int]:
+    return [place for place, flag in enumerate(flags) if flag]
+
+
+def _is_numeric(values: Any) -> bool:
+    given = [value for value in values if value is not None and value == value]
+    return bool(given) and all(isinstance(value, int | float) for value in given)

@@ -1,0 +1,277 @@
+"""`cnnrun compare` from the command line, on runs that were never trained. `pytest tests/commands/test_compare.py`"""
+
+import csv
+import importlib.util
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from scipy import stats
+
+from cnnrun.cli import main
+
+_SPEC = importlib.util.spec_from_file_location(
+    "runs_for_comparison", Path(__file__).parents[1] / "comparison/conftest.py"
+)
+assert _SPEC is not None
+assert _SPEC.loader is not None
+RUNS = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(RUNS)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return RUNS.Folder(Path("runs"))
+
+
+def grid(folder):
+    """Two models, two rates, three seeds each; cnn at .1 is the best, mlp at .1 is dead."""
+    for model, lr, base in (("cnn", 0.1, 0.95), ("cnn", 0.01, 0.945), ("mlp", 0.1, 0.1), ("mlp", 0.01, 0.9)):
+        for seed, off in enumerate((0, 0.004, 0.009)):
+            record = {"dead": True, "warnings": ["may have learned nothing: one class"]} if base < 0.5 else {}
+            words = f"model={model}", f"optimizer.lr={lr}", f"seed={seed}"
+            noise = off * (1 if lr == 0.1 else 1.5)
+            more = [("test", "f1_macro", base + off - 0.02)]
+            folder.run(",".join(words), base + noise, *words, record=record, results=more)
+
+
+def compare(*words, code=0):
+    assert main(["compare", "runs=runs", "figures=false", "hydra.run.dir=out", *words]) == code
+
+
+def printed(capsys):
+    """The lines of stdout, each parted at two blanks and more."""
+    out = capsys.readouterr().out
+    return [[word.strip() for word in line.split("  ") if word.strip()] for line in out.splitlines()]
+
+
+def test_seeds_are_grouped_with_mean_and_t_interval(folder, capsys):
+    grid(folder)
+    compare()
+    lines = printed(capsys)
+    assert lines[0] == ["model", "optimizer.lr", "n", "dead", "val/accuracy", "test/accuracy", "runtime", "mark"]
+    assert len(lines) == 5
+    values = [0.95, 0.954, 0.959]
+    half = stats.t.ppf(0.975, 2) * stats.sem(values)
+    assert lines[1] == ["cnn", "0.1", "3", "0", f"{sum(values) / 3:.4f} ± {half:.4f}", lines[1][5], "37m 7s", "*"]
+    assert [line[-1] for line in lines[1:]] == ["*", "≈", "37m 7s", "†"]
+
+
+def test_the_files_hold_all_runs_and_the_groups(folder, capsys):
+    grid(folder)
+    compare()
+    runs, groups = pd.read_csv("out/compare.csv"), pd.read_csv("out/groups.csv")
+    assert len(runs) == 12
+    assert list(runs.columns[:9]) == [
+        "run",
+        "path",
+        "status",
+        "reason",
+        "dead",
+        "chosen",
+        "model",
+        "optimizer.lr",
+        "seed",
+    ]
+    assert runs.loc[runs["chosen"], "run"].tolist() == ["model=cnn,optimizer.lr=0.1,seed=2"]
+    assert groups["n"].tolist() == [3] * 4
+    assert groups["dead"].tolist() == [0, 0, 0, 3]
+    assert groups["val/accuracy"].iloc[0] == pytest.approx(0.954333, abs=1e-6)
+    record = json.loads(Path("out/run.json").read_text())
+    assert (record["command"], record["status"], record["of"], len(record["runs"])) == (
+        "compare",
+        "finished",
+        "runs",
+        12,
+    )
+    assert "comparison folder" not in capsys.readouterr().out
+
+
+def test_the_marks_are_those_of_the_paired_test_with_holms_correction(folder, capsys):
+    grid(folder)
+    compare()
+    groups = pd.read_csv("out/groups.csv")
+    best, other = [0.95, 0.954, 0.959], [0.945, 0.951, 0.9585]
+    p = stats.ttest_rel(best, other).pvalue
+    assert groups["p"].iloc[1] == pytest.approx(min(1, p), rel=1e-6)  # the largest of three: multiplied by 1
+    assert groups["tied"].tolist() == [False, True, False, False]
+    said = capsys.readouterr().err
+    assert "(paired t test, at 5 %, Holm's correction for 3 comparisons)" in said
+    assert "† learnt nothing, and counts all the same: model=mlp,optimizer.lr=0.1,seed=2" in said
+
+
+def test_a_pivot_has_a_cell_for_each_model_and_rate(folder, capsys):
+    grid(folder)
+    compare("rows=model", "cols=optimizer.lr", "cells=[test/accuracy,test/f1_macro]")
+    lines = printed(capsys)
+    assert lines[0] == ["model", "optimizer.lr=0.01", "optimizer.lr=0.1"]
+    assert [line[0] for line in lines[1:]] == ["cnn", "mlp"]
+    accuracy, f1 = lines[1][2].split(" | ")
+    values = [0.94, 0.944, 0.949]
+    half = stats.t.ppf(0.975, 2) * stats.sem(values)
+    assert accuracy == f"{sum(values) / 3:.4f} ± {half:.4f} *"
+    assert f1.endswith("*")
+    assert "†" in lines[2][2]
+    table = pd.read_csv("out/pivot.csv")
+    assert len(table) == 8
+    assert set(table["metric"]) == {"test/accuracy", "test/f1_macro"}
+
+
+def test_a_pivot_shows_what_val_chose_where_something_else_differs(folder, capsys):
+    for size, accuracy in ((16, 0.8), (32, 0.9)):
+        folder.run(f"a{size}", accuracy, "model=cnn", f"batch_size={size}")
+    folder.run("b", 0.7, "model=mlp", "batch_size=16")
+    compare("rows=model", "cells=test/accuracy")
+    out = capsys.readouterr()
+    assert [line.split() for line in out.out.splitlines()] == [
+        ["model", "test/accuracy"],
+        ["cnn", "0.8900", "*"],
+        ["mlp", "0.6900"],
+    ]
+    assert "batch_size differ within cells: each shows what is best on val" in out.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["rows=modle"],
+            "rows=modle: no run has this setting - did you mean 'model'? (these differ: model, optimizer.lr)",
+        ),
+        (["rows=model", "cols=lr"], "cols=lr: no run has this setting"),
+        (
+            ["cells=test/acuracy"],
+            "cells=test/acuracy: no run has this metric - did you mean 'test/accuracy'? (there are",
+        ),
+        (["sort=val/f1"], "sort=val/f1: no run has this metric"),
+        (["cols=model"], "cols=... makes a pivot, and needs rows=..., too"),
+        (["rows=model", "columns=reference"], "columns=reference and rows=... are two tables"),
+        (["format=pdf"], "format=pdf: "),
+        (["-m"], "leave out -m"),
+    ],
+)
+def test_what_is_not_there_is_told(folder, capsys, words, said):
+    grid(folder)
+    compare(*words, code=2)
+    assert said in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
+def test_one_format_alone_is_printed_and_nothing_else(folder, capsys):
+    grid(folder)
+    compare("rows=model", "cols=optimizer.lr", "cells=test/accuracy", "format=csv")
+    rows = list(csv.reader(io.StringIO(capsys.readouterr().out)))
+    assert rows[0] == ["model", "optimizer.lr=0.01", "optimizer.lr=0.1"]
+    assert len(rows) == 3
+
+
+def test_markdown_marks_the_best_in_bold(folder, capsys):
+    grid(folder)
+    compare("format=[md,tex]")
+    assert "|" not in capsys.readouterr().out, "text, as there are two"
+    lines = Path("out/compare.md").read_text().splitlines()
+    assert lines[0] == "| model | optimizer.lr | n | dead | val/accuracy | test/accuracy | runtime | mark |"
+    assert lines[1] == "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
+    assert lines[2].startswith("| cnn | 0.1 | 3 | 0 | **0.9543 ± 0.0112** |")
+    assert any(line.startswith("- \\* is the best, ≈ cannot be told from it") for line in lines)
+
+
+def test_tex_has_the_rules_of_booktabs_and_no_sign_that_tex_minds(folder, capsys):
+    folder.run("50%_a&b#", 0.9, "model=cnn_wide", "dataset.normalize=x_y^z~{1}")
+    folder.run("b", 0.8, "model=mlp", "dataset.normalize=\\none")
+    compare("format=tex")
+    text = capsys.readouterr().out
+    for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\begin{tabular}{llrrrrll}", r"\end{tabular}"):
+        assert rule in text
+    assert r"cnn\_wide & x\_y\textasciicircum{}z\textasciitilde{}\{1\} & \textbf{0.9000}" in text
+    assert r"50\%\_a\&b\# \\" in text
+    assert r"\textbackslash{}none" in text
+
+
+def test_the_reference_table_has_the_published_columns(folder, capsys):
+    folder.run("a", 0.85, "model=cnn", "optimizer.lr=0.01", augment__flip=True)
+    folder.run("b", 0.95, "model=mlp", record={"seconds": 3903, "data": {"input_shape": [3, 64, 64], "classes": 10}})
+    compare("columns=reference", "format=csv")
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert ",".join(rows[0]) == (
+        "MODEL_NAME,INPUT_SHAPE,BATCH_SIZE,AUGMENT,FINAL_VAL_ACCURACY,FINAL_VAL_LOSS,RUNTIME,EPOCHS,LEARNING_RATE,"
+        "NORMALIZE,EPOCH/ACCURACY,EPOCH/LOSS,EPOCH/VAL_ACCURACY,EPOCH/VAL_LOSS,TEST_ACCURACY"
+    )
+    assert [row["MODEL_NAME"] for row in rows] == ["mlp", "cnn"], "the best on val first"
+    assert rows[0] | {} == {
+        "MODEL_NAME": "mlp",
+        "INPUT_SHAPE": "[64,64,3]",
+        "BATCH_SIZE": "32",
+        "AUGMENT": "false",
+        "FINAL_VAL_ACCURACY": "0.9500",
+        "FINAL_VAL_LOSS": "0.8000",
+        "RUNTIME": "1h 5m 3s",
+        "EPOCHS": "2",
+        "LEARNING_RATE": "0.001",
+        "NORMALIZE": "true",
+        "EPOCH/ACCURACY": "0.8000",
+        "EPOCH/LOSS": "0.5000",
+        "EPOCH/VAL_ACCURACY": "0.8500",
+        "EPOCH/VAL_LOSS": "0.6000",
+        "TEST_ACCURACY": "0.9400",
+    }
+    assert rows[1]["AUGMENT"] == "true"
+
+
+def test_the_reference_table_is_not_for_forecasts(folder, capsys):
+    forecast = {"data": {"targets": ["load"], "horizon": 24}, "higher_is_better": False}
+    folder.run("a", record=forecast)
+    compare("columns=reference", code=2)
+    assert "is a table of classifiers, and these runs forecast a series" in capsys.readouterr().err
+
+
+def test_runs_that_did_not_finish_and_broken_ones_are_named_and_the_others_compared(folder, capsys):
+    folder.run("good", 0.9)
+    folder.run("full", record={"status": "failed", "reason": "NotWritten: disk full"})
+    folder.run("cut", record={"status": "pruned", "reason": "below the median"})
+    folder.run("broken")
+    Path("runs/broken/run.json").write_text("{")
+    compare()
+    said = capsys.readouterr()
+    assert "warning: left out: runs/broken/run.json cannot be read: it is damaged, see line 1" in said.err
+    assert "failed, so not counted: full (NotWritten: disk full)" in said.err
+    assert "pruned, so not counted: cut (below the median)" in said.err
+    assert "good" in said.out
+
+
+def test_only_broken_runs_are_bad_data(folder, capsys):
+    folder.run("broken")
+    Path("runs/broken/run.json").write_text("{")
+    compare(code=3)
+    assert "none of the 1 runs can be read" in capsys.readouterr().err
+
+
+def test_a_folder_is_named_after_what_is_compared(folder, capsys):
+    folder.run("a")
+    assert main(["compare", "runs=runs", "figures=false"]) == 0
+    (made,) = Path("outputs/compare").iterdir()
+    assert "-runs-" in made.name
+    assert f"comparison folder: {made}" in capsys.readouterr().err
+    assert main(["compare", "runs=.", "figures=false"]) == 0, "the comparison is no run"
+    assert main(["compare", f"runs={made}", "figures=false"]) == 2
+
+
+def test_nothing_of_it_imports_torch(folder):
+    grid(folder)
+    code = "import sys; from cnnrun.cli import main; main(sys.argv[1:]); print('torch' in sys.modules)"
+    words = ["compare", "runs=runs", "rows=model", "cols=optimizer.lr", "format=[csv,md,tex,html]", "hydra.run.dir=out"]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False", done.stderr
+    assert {file.name for file in Path("out/figures").iterdir()} > {"curves.png", "parallel.png"}
+
+
+def test_text_is_written_in_the_letters_of_the_screen(folder):
+    grid(folder)
+    words = [sys.executable, "-m", "cnnrun", "compare", "runs=runs", "figures=false", "hydra.run.dir=out"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env={"PYTHONIOENCODING": "ascii"})
+    assert "0.9543 +- 0.0112" in done.stdout
