@@ -36,6 +36,8 @@ MOST_ROWS = 60
 BAR = 1.2
 """Inches for the colour bar with its numbers and name."""
 NARROWEST = 5.0
+FAR = 5
+"""Cells that are so many times as far from the best as the median is have the last colour."""
 WHITE_BELOW = 0.18
 """Luminance; here white and black text have the same contrast, 4.6."""
 
@@ -73,7 +75,7 @@ def heat_map(
     dark = np.where(np.isfinite(values), _luminance(colors(norm(values))) < WHITE_BELOW, False)
     _write(axes, texts, small, dark)
     _name_axes(axes, rows, columns, upright, means)
-    _add_bar(axes, norm, higher_is_better, metric)
+    _add_bar(axes, norm, values, higher_is_better, metric)
     _explain(axes, [word for word, sign in MARKS.items() if any(sign in text for text in signs.flat)])
     return _figure(axes)
 
@@ -108,12 +110,15 @@ def _figure(axes: Axes) -> Figure:
 
 
 def _norm(values: np.ndarray, higher_is_better: bool) -> Normalize:
+    """Good cells get the colours: those far from the best share one."""
     finite = values[np.isfinite(values)]
     if is_logarithmic(values, higher_is_better):
         return LogNorm(finite.min(), finite.max())
-    low, high = limits(values, higher_is_better)
-    inside = finite[finite >= low]
-    return Normalize(inside.min(), inside.max()) if len(set(inside)) > 1 else Normalize(low, high)
+    if len(set(finite)) < 2:
+        return Normalize(*limits(values, higher_is_better))
+    distance = np.abs(finite - (finite.max() if higher_is_better else finite.min()))
+    near = finite[distance <= (FAR * np.median(distance) or distance.max())]
+    return Normalize(near.min(), near.max())
 
 
 def _luminance(colors: np.ndarray) -> np.ndarray:
@@ -168,13 +173,16 @@ def _inches(axes: Axes) -> tuple[float, float]:
     return axes.get_position().width * across, axes.get_position().height * up
 
 
-def _add_bar(axes: Axes, norm: Normalize, higher_is_better: bool, metric: str) -> None:
+def _add_bar(axes: Axes, norm: Normalize, values: np.ndarray, higher_is_better: bool, metric: str) -> None:
     figure = _figure(axes)
     across, up = figure.get_size_inches()
     place = axes.get_position()
     height = min(place.height, 5.0 / up)
     target = figure.add_axes((place.x1 + 0.12 / across, place.y1 - height, 0.14 / across, height))
-    bar = figure.colorbar(ScalarMappable(norm, shades(higher_is_better)), cax=target)
+    assert norm.vmin is not None
+    assert norm.vmax is not None
+    beyond = "min" if (values < norm.vmin).any() else "max" if (values > norm.vmax).any() else "neither"
+    bar = figure.colorbar(ScalarMappable(norm, shades(higher_is_better)), cax=target, extend=beyond)
     bar.outline.set_visible(False)
     target.tick_params(labelsize=7.5, length=2)
     target.yaxis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(round(value, 6))))
