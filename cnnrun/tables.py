@@ -163,6 +163,27 @@ STUDY = Table(
     ),
 )
 
+TRIALS = Table(
+    "trials",
+    (
+        Column("trial", "its number, 1 for the first"),
+        Column("status", "finished, pruned, failed, interrupted"),
+        Column("chosen", "* for the trial that is best on val"),
+        Column("value", "of the metric on val: the best of a finished trial, the last of a pruned one"),
+        Column("epochs", "that were reported"),
+        Column("folder", "of the trial, in the sweep's folder"),
+    ),
+    wide="one column a setting that is searched",
+)
+
+IMPORTANCE = Table(
+    "importance",
+    (
+        Column("setting", "that is searched"),
+        Column("importance", "share of the variance over the finished trials that it explains, by fANOVA"),
+    ),
+)
+
 FORECAST = Table(
     "forecast",
     (
