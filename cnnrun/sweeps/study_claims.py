@@ -41,7 +41,7 @@ def _values(node: Node, study: Study) -> Iterator[tuple[tuple[Place, str], Numbe
         for col, numbers in by_col.items():
             entries = numbers.entries()
             if len(entries) != len(study.cells):
-                wanted = f"{len(study.cells)} numbers, one a cell ({', '.join(study.cells)})"
+                wanted = f"{len(study.cells)}, one a cell ({', '.join(study.cells)})"
                 raise numbers.wrong(f"must be {wanted}, not {len(entries)}; {NOTHING} where nothing was published")
             for cell, entry in zip(study.cells, entries, strict=True):
                 if entry.value != NOTHING:

@@ -51,21 +51,28 @@ def grid_of(study: Study, given: Given) -> Grid:
         ConfigError: if no row or column has a value, or several values are given for something else.
     """
     own = list(dict.fromkeys(key for settings in [*study.rows.values(), *study.cols.values()] for key in settings))
-    others = {key: _single(study, key, values) for key, values in given.items() if key not in own}
-    fixed = merged(study.settings, others)
-    fixed.pop(SEED, None)
-    wanted = {key: values for key, values in given.items() if key in own}
-    asked = _asked_places(study, wanted)
-    seeds = list(given.get(SEED, study.seeds))
+    others = {key: _single(study, key, values) for key, values in given.items() if key not in [*own, SEED]}
+    asked = _asked_places(study, {key: values for key, values in given.items() if key in own})
+    seeds = given.get(SEED, study.seeds)
     cases: dict[str, Case] = {}
     for place in study.places:
         settings = _settings_of(study, place)
+        shared = _shared(study.settings, settings, others)
         for seed in dict.fromkeys([*study.seeds, *seeds]):
             swept = dict(map(overrides.split, _words(settings | {SEED: seed})))
             name = job_name(swept, taken=cases)
-            words = overrides.without_none([*_words(fixed | settings), f"{SEED}={seed}"])
+            words = overrides.without_none(_words(shared | settings | {SEED: seed}))
             cases[name] = Case(place, seed, name, words, place in asked and seed in seeds)
     return Grid(list(cases.values()), [*own, SEED])
+
+
+def _shared(settings: Settings, of_place: Settings, given: Settings) -> Settings:
+    """What a study sets for all, but for what its row and column or the command line set otherwise."""
+    return {
+        key: value
+        for key, value in merged(settings, given).items()
+        if key in given or key in merged(settings, of_place)
+    }
 
 
 def folder_name(study: Study) -> str:
@@ -74,7 +81,7 @@ def folder_name(study: Study) -> str:
 
 
 def _single(study: Study, key: str, values: list[str]) -> str:
-    if len(values) > 1 and key != SEED:
+    if len(values) > 1:
         raise ConfigError(
             f"'{key}={','.join(values)}': study {study.name} does not vary {key}; give one value, or leave out study"
         )
