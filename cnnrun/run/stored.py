@@ -10,7 +10,17 @@ import yaml
 
 from cnnrun.errors import ConfigError, DataError
 from cnnrun.files import read_json, to_read
-from cnnrun.run.layout import ANNOTATED, CHECKPOINTS, CONFIG, FIGURES, PREPROCESSING, RECORD, TABLES, TENSORBOARD, TOP_TABLES
+from cnnrun.run.layout import (
+    ANNOTATED,
+    CHECKPOINTS,
+    CONFIG,
+    FIGURES,
+    PREPROCESSING,
+    RECORD,
+    TABLES,
+    TENSORBOARD,
+    TOP_TABLES,
+)
 from cnnrun.tables import RESULTS, Table
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

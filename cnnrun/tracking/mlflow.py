@@ -2,15 +2,16 @@
 
 import logging
 import os
-import random
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from cnnrun import caches
 from cnnrun.tracking.tracker import Begun
 
 SQLITE = "sqlite:///"
@@ -20,8 +21,6 @@ LONGEST = 500
 """Characters of a value that every version takes."""
 AT_ONCE = 100
 """Parameters that it takes in one call."""
-ATTEMPTS = 4
-"""To open a database, which several jobs may be about to make."""
 
 
 class MLflow:
@@ -43,11 +42,10 @@ class MLflow:
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
-        if self._uri.startswith(SQLITE):
-            self._database.parent.mkdir(parents=True, exist_ok=True)
         self._epoch = begun.epoch
-        self._client = MlflowClient(self._uri)
-        place = self._place()
+        with self._alone():
+            self._client = MlflowClient(self._uri)
+            place = self._place()
         if begun.known and self._is_there(begun.known):
             self._id = begun.known
             self._client.update_run(self._id, status="RUNNING")
@@ -75,25 +73,29 @@ class MLflow:
     def _database(self) -> Path:
         return Path(self._uri.removeprefix(SQLITE))
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Jobs that make the same database at once break each other's: MLflow takes no lock."""
+        if not self._uri.startswith(SQLITE):
+            yield
+            return
+        with caches.locked(self._database.absolute(), lambda: None):
+            yield
+
     def _place(self) -> str:
-        """The experiment, which is made where it is not there; others may do the same at the same moment."""
+        """The experiment, which is made where it is not there; on a server another run may do the same meanwhile."""
         from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
 
-        for _ in range(ATTEMPTS - 1):
-            try:
-                return self._find_place()
-            except (MlflowException, SQLAlchemyError):
-                time.sleep(random.uniform(0.5, 3.0))
-        return self._find_place()
-
-    def _find_place(self) -> str:
         found = self._client.get_experiment_by_name(self._experiment)
-        if found is not None:
-            return str(found.experiment_id)
         local = self._uri.startswith(SQLITE)
         beside = self._database.with_name("mlflow-artifacts").resolve().as_uri() if local else None
-        return str(self._client.create_experiment(self._experiment, artifact_location=beside))
+        try:
+            made = None if found else self._client.create_experiment(self._experiment, artifact_location=beside)
+        except MlflowException:
+            found = self._client.get_experiment_by_name(self._experiment)
+            if found is None:
+                raise
+        return str(found.experiment_id if found else made)
 
     def _is_there(self, known: str) -> bool:
         """Whether it has the run; a database that was moved has not."""
