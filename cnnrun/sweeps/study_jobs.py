@@ -32,8 +32,8 @@ class Grid:
     """The jobs of a study: all of its table, and those that a command asks for."""
 
     cases: list[Case]
-    keys: list[str]
-    """What differs between jobs."""
+    swept: list[str]
+    """Words of what differs between jobs, each with one of its values, as a sweep has them."""
 
     @property
     def asked(self) -> list[Case]:
@@ -63,7 +63,8 @@ def grid_of(study: Study, given: Given) -> Grid:
             name = job_name(swept, taken=cases)
             words = overrides.without_none(_words(shared | settings | {SEED: seed}))
             cases[name] = Case(place, seed, name, words, place in asked and seed in seeds)
-    return Grid(list(cases.values()), [*own, SEED])
+    values = dict(overrides.split(word) for case in cases.values() for word in case.words)
+    return Grid(list(cases.values()), [f"{key}=choice({values[key]})" for key in [*own, SEED]])
 
 
 def _shared(settings: Settings, of_place: Settings, given: Settings) -> Settings:

@@ -75,8 +75,7 @@ def _run_study(hydra: Hydra, request: Request, parsed: list[Override], name: str
     config = compose.compose(hydra, request.command, [*hydra_words, *grid.asked[0].words])
     overrides.refuse_folder_of_a_run(request.overrides)
     folder = _named_folder(config) or Path("outputs", "sweeps", folder_name(study))
-    swept = dict(map(overrides.split, grid.asked[0].words))
-    _make_shared(config, folder, [f"{key}=choice({swept.get(key, 'null')})" for key in grid.keys])
+    _make_shared(config, folder, grid.swept)
     _register_plugins()
     launcher = Plugins.instance().instantiate_launcher(
         HydraContext(hydra.config_loader, Callbacks()), compose.Task(request.command, request.function), config

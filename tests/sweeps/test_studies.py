@@ -144,7 +144,7 @@ def test_the_same_command_skips_what_is_done_and_more_seeds_count_in_the_table(t
 
 def test_jobs_of_an_ordinary_sweep_are_those_of_the_study(toy):
     write(TABLE)
-    words = ["model=mlp", "optimizer.lr=0.10,1e-3", "seed=0", "epochs=7", "dataset.root=nowhere"]
+    words = ["model=choice(mlp)", "optimizer.lr=0.10,1e-3", "seed=choice(0)", "epochs=7", "dataset.root=nowhere"]
     assert cli.main(["train", "-m", "hydra/launcher=serial", *words, "hydra.sweep.dir=done"]) == 0
     assert len(toy.CALLS) == 2
     assert study("hydra.sweep.dir=done", "model=mlp", "seed=0") == 0
