@@ -23,6 +23,7 @@ from cnnrun.plots.scale import (
     number_text,
     scale_of,
     tick_text,
+    ticks_of,
     write_beside_title,
 )
 
@@ -35,7 +36,7 @@ MOST_AXES = 12
 HEIGHT = 5.2
 NAME_SIZE = 9.0
 TICK_SIZE = 7.5
-MOST_TICKS = 16
+MOST_TICKS = 12
 BELOW = -0.1
 """Where a run crosses an axis whose setting it does not have."""
 
@@ -56,7 +57,7 @@ def parallel(runs: pd.DataFrame, settings: Sequence[str], metric: str, higher_is
     axes = figure.subplots()
     norm, colors = _norm(values, higher_is_better), shades(higher_is_better)
     scales = [scale_of(runs[setting]) for setting in shown]
-    heights = [_spread(_height(scale), values, higher_is_better) for scale in scales]
+    heights = [_spread(_height(scale, scale.places), values, higher_is_better) for scale in scales]
     heights.append(np.clip(np.ma.filled(norm(values), np.nan), 0, 1))
     _draw_lines(axes, np.column_stack(heights), values, [colors(norm(value)) for value in values], higher_is_better)
     for place, scale in enumerate(scales):
@@ -83,12 +84,14 @@ def _norm(values: np.ndarray, higher_is_better: bool) -> Normalize:
     return Normalize(inside.min(), inside.max()) if len(set(inside)) > 1 else Normalize(low, high)
 
 
-def _height(scale: Scale) -> np.ndarray:
-    """Where each run crosses the axis, 0 to 1; names leave a margin at either end."""
+def _height(scale: Scale, places: np.ndarray) -> np.ndarray:
+    """Where places on a scale lie on its axis, 0 to 1; names leave a margin at either end."""
     if scale.kind == "named":
-        return (scale.places + 0.5) / len(scale.names)
-    low, high = np.nanmin(scale.positions), np.nanmax(scale.positions)
-    heights = (scale.positions - low) / (high - low) if high > low else np.where(np.isnan(scale.places), np.nan, 0.5)
+        return (places + 0.5) / len(scale.names)
+    ends = np.array([np.nanmin(scale.places), np.nanmax(scale.places)])
+    low, high = np.log10(ends) if scale.kind == "log" else ends
+    positions = np.log10(places) if scale.kind == "log" else places
+    heights = (positions - low) / (high - low) if high > low else np.where(np.isnan(places), np.nan, 0.5)
     return np.where(np.isnan(heights), BELOW, heights)
 
 
@@ -130,15 +133,13 @@ def _draw_axis(axes: Axes, place: int, scale: Scale, pitch: float) -> None:
 
 
 def _ticks(scale: Scale) -> list[tuple[float, str]]:
-    """Heights and texts: names or the values that occur, as many as have room."""
-    heights = _height(scale)
-    by_height = dict(zip(heights, scale.places, strict=True))
-    at = sorted(height for height in by_height if height != BELOW)
-    shown = [at[number] for number in apart(at, 1 / MOST_TICKS)]
+    """Heights and texts of the labels of an axis, as many as have room."""
     if scale.kind == "named":
-        return [(height, scale.names[int(by_height[height])]) for height in shown]
-    ticks = [(height, tick_text(by_height[height])) for height in shown]
-    return [(BELOW, NOTHING), *ticks] if (heights == BELOW).any() else ticks
+        heights = _height(scale, np.arange(len(scale.names)))
+        return [(heights[number], scale.names[number]) for number in apart(list(heights), 1 / MOST_TICKS)]
+    places = ticks_of(scale, MOST_TICKS)
+    ticks = list(zip(_height(scale, places), map(tick_text, places), strict=True))
+    return [(BELOW, NOTHING), *ticks] if np.isnan(scale.places).any() else ticks
 
 
 def _set_frame(axes: Axes, names: list[str], pitch: float, bottom: float) -> None:

@@ -17,7 +17,7 @@ from cnnrun.plots.palette import COLORS, OTHERS
 from cnnrun.plots.scale import set_metric, write_beside_title
 
 MOST_FAILED = 5
-"""Failed runs that the legend names."""
+"""Runs that did not finish and that the legend names."""
 WIDTH = 10.0
 
 
@@ -95,9 +95,9 @@ def _entries(
     if others:
         entries.append((f"{len(others)} others", Line2D([], [], color=OTHERS, linewidth=1)))
     mark: dict[str, Any] = {"color": "0.3", "linestyle": "--", "linewidth": 1.2, "marker": "x", "markersize": 5}
-    entries += [(f"failed: {run}", Line2D([], [], **mark)) for run in failures[:MOST_FAILED]]
+    entries += [(f"not finished: {run}", Line2D([], [], **mark)) for run in failures[:MOST_FAILED]]
     if len(failures) > MOST_FAILED:
-        entries.append((f"and {len(failures) - MOST_FAILED} more that failed", Line2D([], [], **mark)))
+        entries.append((f"and {len(failures) - MOST_FAILED} more that did not finish", Line2D([], [], **mark)))
     return entries
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 DECADES = 1.5
 """Powers of ten between smallest and largest value from which a metric has a logarithmic axis."""
@@ -50,7 +50,7 @@ def scale_of(values: Iterable[object]) -> Scale:
 
 
 def is_spread_so(values: np.ndarray) -> bool:
-    """Whether a logarithmic axis suits: over a decade, or a range whose steps are more alike as ratios."""
+    """Whether a logarithmic axis suits: to two values a decade apart, to more whose steps are more alike as ratios."""
     distinct = np.unique(values[np.isfinite(values)])
     if len(distinct) < 2 or distinct[0] <= 0:
         return False
@@ -134,6 +134,21 @@ def label_decades(axis: Axis, values: np.ndarray) -> None:
 def write_beside_title(axes: Axes, note: str) -> None:
     """A remark above the axes, where no data are."""
     axes.set_title(note, loc="right", fontsize=8, color="0.35")
+
+
+def ticks_of(scale: Scale, most: int) -> np.ndarray:
+    """Where an axis of numbers has labels: at the values, or at round ones where those are too many or too close."""
+    values = np.unique(scale.places[np.isfinite(scale.places)])
+    on_paper = np.log10(values) if scale.kind == "log" else values
+    if len(values) <= most and len(apart(list(on_paper), (on_paper[-1] - on_paper[0]) / most)) == len(values):
+        return values
+    low, high = values[0], values[-1]
+    if scale.kind == "log":
+        few = np.log10(high / low) < 3
+        round_ones = LogLocator(subs=(1, 2, 5) if few else (1,), numticks=most + 2).tick_values(low, high)
+    else:
+        round_ones = MaxNLocator(nbins=most).tick_values(low, high)
+    return np.array([tick for tick in round_ones if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)])
 
 
 def apart(places: Sequence[float], least: float) -> list[int]:

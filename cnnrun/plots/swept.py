@@ -16,12 +16,13 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from cnnrun.plots.canvas import RED, escape, new_figure, tidy
 from cnnrun.plots.long_names import LINE, legend_below, legend_rows, shorten
 from cnnrun.plots.palette import COLORS, OTHERS
-from cnnrun.plots.scale import NOTHING, Scale, apart, scale_of, set_metric, text_of, tick_text, write_beside_title
+from cnnrun.plots.scale import NOTHING, Scale, scale_of, set_metric, text_of, tick_text, ticks_of, write_beside_title
 
 WIDTH = 8.0
 NAME_SIZE = 9.0
 LONGEST_NAME = 3.2
 """Inches of a category's name."""
+MOST_TICKS = 9
 MOST_NOTES = 40
 """Points; above it, what is written at each would cover the others."""
 
@@ -48,6 +49,8 @@ def swept(
             there are any, `<metric>/low`, `<metric>/high` (95 % interval), n, failed, dead, best.
         others: the settings that vary, too: what agrees in them is joined by a line.
     """
+    lost = int(groups[metric].isna().sum())
+    groups = groups[groups[metric].notna()] if lost < len(groups) else groups
     scale = scale_of(groups[setting])
     named = scale.kind == "named"
     lines: list[tuple[_Line, str]] = []
@@ -55,12 +58,12 @@ def swept(
     entries = _entries(list(series), "best" in groups and bool(groups["best"].any()))
     below = LINE * legend_rows([name for name, _ in entries], WIDTH)
     height = max(0.36 * len(scale.names), 0.8) + 1.4 if named else 4.4
-    figure = new_figure(WIDTH, height + below, f"{metric} against {setting}{_counts(groups)}")
+    figure = new_figure(WIDTH, height + below, f"{metric} against {setting}{_counts(groups, lost)}")
     axes = figure.subplots()
     tidy(axes)
     for number, rows in reversed(list(enumerate(series.values()))):
         color = COLORS[number] if number < len(COLORS) else OTHERS
-        shift = 0.5 * (number / (len(series) - 1) - 0.5) if len(series) > 1 and named else 0.0
+        shift = _shift(scale, rows, number, len(series)) if named else 0.0
         lines.append((_line(groups.iloc[rows], metric, _places(scale)[rows] + shift, _varies(groups)), color))
         _draw(axes, *lines[-1], named)
     _set_metric_axis(axes, groups, metric, higher_is_better, upright=not named)
@@ -74,11 +77,13 @@ def swept(
 
 
 def _series(groups: pd.DataFrame, others: Sequence[str], metric: str, higher_is_better: bool) -> dict[str, list[int]]:
-    """Rows by what they share in the other settings, the best first."""
+    """Rows by what they share in the other settings, the best first; in a random search no two share anything."""
     series: dict[str, list[int]] = {}
     for row in range(len(groups)):
         name = ", ".join(f"{other}={text_of(groups[other].iloc[row])}" for other in others)
         series.setdefault(name, []).append(row)
+    if all(len(rows) == 1 for rows in series.values()):
+        return {"": list(range(len(groups)))}
     losses = groups[metric].to_numpy(dtype=float) * (-1 if higher_is_better else 1)
     losses = np.where(np.isfinite(losses), losses, math.inf)
     return dict(sorted(series.items(), key=lambda item: float(losses[item[1]].min())))
@@ -99,12 +104,22 @@ def _entries(names: list[str], starred: bool) -> list[tuple[str, Artist]]:
     return entries
 
 
-def _counts(groups: pd.DataFrame) -> str:
-    """How many runs the points are means of, for the title."""
+def _counts(groups: pd.DataFrame, lost: int) -> str:
+    """For the title: how many runs the points are means of, and how many have no number."""
+    without = f"; {lost} without a number" if lost else ""
     if "n" not in groups or groups.empty:
-        return ""
+        return without
     low, high = int(groups["n"].min()), int(groups["n"].max())
-    return f", n = {low} each" if low == high else f", n = {low} to {high}"
+    return f", n = {low} each{without}" if low == high else f", n = {low} to {high}{without}"
+
+
+def _shift(scale: Scale, rows: list[int], number: int, series: int) -> np.ndarray:
+    """Of points from the row of their name, so that they do not hide one another."""
+    if series > 1:
+        return np.full(len(rows), 0.5 * (number / (series - 1) - 0.5))
+    places = pd.Series(scale.places[rows])
+    together = places.groupby(places)
+    return 0.5 * (together.cumcount() - (together.transform("size") - 1) / 2).to_numpy() / max(together.size().max(), 1)
 
 
 def _places(scale: Scale) -> np.ndarray:
@@ -203,13 +218,12 @@ def _set_setting_axis(axes: Axes, scale: Scale, setting: str) -> None:
     if scale.kind == "log":
         axes.set_xscale("log")
     places = _places(scale)
-    distinct = np.unique(places[np.isfinite(places)])
-    on_paper = np.log10(distinct) if scale.kind == "log" else distinct
-    span = on_paper[-1] - on_paper[0]
-    shown = distinct[apart(list(on_paper), span / 9)] if span > 0 else distinct
-    given = set(scale.places)
-    axes.set_xticks(shown, labels=[tick_text(place) if place in given else NOTHING for place in shown])
+    on_paper = np.log10(places) if scale.kind == "log" else places
+    ticks = {float(tick): tick_text(tick) for tick in ticks_of(scale, MOST_TICKS)}
+    if np.isnan(scale.places).any():
+        ticks[float(places.min())] = NOTHING
+    axes.set_xticks(list(ticks), labels=list(ticks.values()))
     axes.xaxis.set_minor_locator(NullLocator())
-    margin = 0.06 * span or 0.5
-    low, high = on_paper[0] - margin, on_paper[-1] + margin
+    margin = 0.06 * (on_paper.max() - on_paper.min()) or 0.5
+    low, high = on_paper.min() - margin, on_paper.max() + margin
     axes.set_xlim(*((10**low, 10**high) if scale.kind == "log" else (low, high)))

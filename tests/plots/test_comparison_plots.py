@@ -15,7 +15,7 @@ from cnnrun.plots.packed import LARGE, packed
 from cnnrun.plots.palette import COLORS, OTHERS
 from cnnrun.plots.parallel import parallel
 from cnnrun.plots.run_curves import run_curves
-from cnnrun.plots.scale import limits, number_text, scale_of
+from cnnrun.plots.scale import limits, number_text, scale_of, ticks_of
 from cnnrun.plots.search_history import search_history
 from cnnrun.plots.swept import swept
 
@@ -79,7 +79,7 @@ def test_thick_lines_are_the_means_of_the_finished_runs_of_a_group():
     expected = np.mean([histories[f"cnn {seed}"]["val/accuracy"][:5] for seed in range(3)], axis=0)
     np.testing.assert_allclose(thick.get_ydata(), expected)
     assert [line.get_linestyle() for line in figure.axes[0].lines].count("--") == 1
-    assert legend(figure) == ["cnn (n = 4)", "failed: cnn failed"]
+    assert legend(figure) == ["cnn (n = 4)", "not finished: cnn failed"]
 
 
 def test_the_best_groups_have_the_colours_and_the_legend_ends():
@@ -89,7 +89,7 @@ def test_the_best_groups_have_the_colours_and_the_legend_ends():
     names = legend(figure)
     assert names[:2] == ["run 199", "run 198"]
     assert names[len(COLORS)] == f"{200 - len(COLORS)} others"
-    assert names[-1] == "and 15 more that failed"
+    assert names[-1] == "and 15 more that did not finish"
     colors = {line.get_color() for line in figure.axes[0].lines}
     assert colors == {*COLORS, OTHERS}
 
@@ -139,6 +139,20 @@ def test_settings_are_numbers_names_or_powers(values: list, kind: str):
     assert scale_of(values).kind == kind
 
 
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [
+        ([0.1, 0.01, 0.001], [0.001, 0.01, 0.1]),
+        ([16, 64, 256], [16, 64, 256]),
+        (list(np.linspace(0.03, 0.97, 40)), [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]),
+        (list(10 ** np.linspace(-5, 0, 40)), [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1]),
+        ([7], [7]),
+    ],
+)
+def test_few_values_are_ticks_and_many_have_round_ones(values: list[float], ticks: list[float]):
+    np.testing.assert_allclose(ticks_of(scale_of(values), 10), ticks)
+
+
 def test_a_setting_that_a_run_lacks_has_a_place_of_its_own():
     scale = scale_of([64, None, 128, float("nan")])
     np.testing.assert_array_equal(scale.places, [64, np.nan, 128, np.nan])
@@ -162,6 +176,22 @@ def test_swept_says_how_many_runs_a_point_is_the_mean_of():
     figure = swept(groups([1, 2], n=[3, 2], failed=[0, 1], dead=[0, 1]), "lr", METRIC, True)
     assert figure.get_suptitle().endswith("n = 2 to 3")
     assert {"n = 3", "n = 2, 1 dead, 1 failed"} <= set(texts(figure))
+
+
+def test_groups_without_a_number_part_no_line_and_are_counted():
+    figure = swept(groups([1, 2, 3], n=[1, 0, 1], **{METRIC: [0.9, np.nan, 0.8]}), "lr", METRIC, True)
+    line = next(line for line in figure.axes[0].lines if line.get_marker() == "o")
+    np.testing.assert_array_equal(line.get_xdata(), [1, 3])
+    assert figure.get_suptitle().endswith("n = 1 each; 1 without a number")
+
+
+def test_in_a_random_search_other_settings_have_no_colours():
+    values = list(np.random.default_rng(0).uniform(1e-4, 1, 30))
+    table = groups(values).assign(model=[f"m{n}" for n in range(30)], kind="a")
+    figure = swept(table, "lr", METRIC, True, ["model"])
+    assert legend(figure) == ["best"]
+    points = next(line for line in swept(table, "kind", METRIC, True, ["lr"]).axes[0].lines)
+    assert len(set(points.get_ydata())) == 30
 
 
 def test_swept_names_are_points_in_rows_and_what_else_varies_has_a_colour():
