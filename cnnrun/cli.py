@@ -180,7 +180,7 @@ def _run(command: str, words: list[str]) -> int:
         _show_config(request, flags)
         return 0
     _let_threads_wait_briefly()
-    if flags.multirun:
+    if flags.multirun or _goes_on_with_a_sweep(request):
         _sweep(request)
     else:
         _run_one(request)
@@ -224,6 +224,17 @@ def _compose(request: "Request") -> "Job":
 
     goes_on = compose.takes(request, "resume") and overrides.value_of("resume", request.overrides) is not None
     return compose.resumed(request) if goes_on else compose.one(request)
+
+
+def _goes_on_with_a_sweep(request: "Request") -> bool:
+    from cnnrun.config import overrides
+
+    folder = overrides.value_of("resume", request.overrides)
+    if folder is None:
+        return False
+    from cnnrun.sweeps.plan import is_sweep
+
+    return is_sweep(Path(folder))
 
 
 def _sweep(request: "Request") -> None:

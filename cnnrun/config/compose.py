@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from hydra import version
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -47,6 +48,14 @@ class Task:
 
     command: str
     function: str
+    words: tuple[str, ...] = ()
+    """What was asked for on the command line of all jobs."""
+    trusted: bool = True
+    """Whether these may name code that is not ours."""
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        return cls(request.command, request.function, request.overrides, request.trusted)
 
     def __call__(self, config: DictConfig) -> None:
         hydra = HydraConfig.get()
@@ -65,11 +74,19 @@ def session(request: Request) -> Iterator[Hydra]:
             search_path.prepend("user", f"file://{place}", SearchPathQuery(provider="main"))
     with in_our_words(request.command, places):
         hydra = Hydra.create_main_hydra2(request.command, search_path)
+        _forget_namesakes(options.packaged() / "hydra")
         try:
             yield hydra
         finally:
             GlobalHydra.instance().clear()
             HydraConfig.instance().cfg = None
+
+
+def _forget_namesakes(ours: Path) -> None:
+    """Take away what plugins call as we do, hydra-submitit-launcher for one: Hydra would hold our options to theirs."""
+    stored = ConfigStore.instance().repo.get("hydra", {})
+    for file in ours.glob("*/*.yaml"):
+        stored.get(file.parent.name, {}).pop(file.name, None)
 
 
 def one(request: Request) -> Job:

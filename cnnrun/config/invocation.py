@@ -18,6 +18,8 @@ class Request:
     overrides: tuple[str, ...]
     """The key=value words, in Hydra's grammar."""
     config_dir: Path | None = None
+    trusted: bool = True
+    """Whether the words may name code that did not come with cnnrun: they may not where a stranger wrote them."""
 
 
 @dataclass(frozen=True)

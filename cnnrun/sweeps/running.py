@@ -22,8 +22,9 @@ from cnnrun.run import DONE, Run
 from cnnrun.signals import Signals
 from cnnrun.sweeps import table
 from cnnrun.sweeps.folders import is_finished, others, outcome, refuse_another_sweep, settle
+from cnnrun.sweeps.going_on import advice
 from cnnrun.sweeps.jobs import Asked, Ended, Job, Outcome
-from cnnrun.sweeps.plan import sweep_folder
+from cnnrun.sweeps.plan import sweep_folder, write_plan
 from cnnrun.sweeps.progress import Progress
 
 SECONDS_BETWEEN_LOOKS = 0.25
@@ -141,7 +142,7 @@ class SweepLauncher(Launcher):
         """
         jobs = [self.prepare(list(words)) for words in job_overrides]
         before = self._outcomes_before(jobs)
-        outcomes = self._run(_Listed(jobs), before, len(jobs))
+        outcomes = self._run(_Listed(jobs), before, len(jobs), [job.name for job in jobs])
         self.conclude(before, outcomes, len(jobs))
         return [JobReturn(overrides=list(words), status=JobStatus.COMPLETED) for words in job_overrides]
 
@@ -177,7 +178,7 @@ class SweepLauncher(Launcher):
             config = self._loader.load_sweep_config(self._shared, words)
         HydraConfig.instance().set_config(config)
         plain = compose.plain(config)
-        check(self.task.command, plain)
+        check(self.task.command, plain, trusted=self.task.trusted)
         name = str(config.hydra.sweep.subdir)
         folder = Path(config.hydra.sweep.dir, name)
         told = compose.invocation(config.hydra, folder)
@@ -193,12 +194,13 @@ class SweepLauncher(Launcher):
         """
         return sweep_folder(self.folder)
 
-    def _run(self, queue: _Queue, before: Sequence[Outcome], number: int) -> list[Outcome]:
+    def _run(self, queue: _Queue, before: Sequence[Outcome], number: int, names: Sequence[str] = ()) -> list[Outcome]:
         rows: dict[Path, Outcome | None] = {}
         running: dict[Path, Job] = {}
         display = console.JobsDisplay(number, live=self.live)
         progress = Progress(number, display)
         with self.held(), Signals() as signals, closing(self.runner(number)) as runner, display:
+            write_plan(self.folder, self.task.command, self.task.words, names)
             try:
                 while running or not queue.is_exhausted():
                     if signals():
@@ -225,7 +227,7 @@ class SweepLauncher(Launcher):
                 rows |= {job.folder: self._interrupted(job, str(stop)) for job in running.values()}
                 done = sum(row is not None and row.status != "interrupted" for row in rows.values())
                 where = f"stopped after {done} of {number} jobs in {self.folder}"
-                raise Interrupted(f"{where}; the same command goes on with it", signum) from stop
+                raise Interrupted(f"{where}; {advice(self.task.command, self.folder)}", signum) from stop
             finally:
                 self._write_table(before, rows)
         return [row for row in rows.values() if row]

@@ -15,6 +15,7 @@ from cnnrun.config import Request, compose, folders, options, overrides
 from cnnrun.config.overrides import BUDGET, FULL, STUDY
 from cnnrun.errors import ConfigError, Interrupted, JobsFailed
 from cnnrun.sweeps import studies
+from cnnrun.sweeps.going_on import folder_to_resume, requests
 from cnnrun.sweeps.grid import GridSweeper, values
 from cnnrun.sweeps.names import sweep_name, without
 from cnnrun.sweeps.processes import ProcessLauncher
@@ -40,8 +41,9 @@ def run(request: Request) -> None:
         JobsFailed: after the last one, if some failed.
         Interrupted: on Ctrl-C.
     """
-    if compose.takes(request, "resume") and overrides.value_of("resume", request.overrides) is not None:
-        raise ConfigError("resume goes on with one run, leave out -m; a sweep goes on when its command is given again")
+    if compose.takes(request, "resume") and (folder := folder_to_resume(request)):
+        _go_on(requests(request, folder))
+        return
     with compose.session(request) as hydra:
         parser = OverridesParser.create(config_loader=hydra.config_loader)
         parsed = parser.parse_overrides(list(request.overrides))
@@ -56,15 +58,29 @@ def run(request: Request) -> None:
         sweeper = Plugins.instance().instantiate_sweeper(
             config=shared,
             hydra_context=HydraContext(hydra.config_loader, Callbacks()),
-            task_function=compose.Task(request.command, request.function),
+            task_function=compose.Task.of(request),
         )
         sweeper.sweep(list(shared.hydra.overrides.task))
+
+
+def _go_on(grids: list[Request]) -> None:
+    """Run what is missing of each grid, whatever becomes of those before."""
+    failures = []
+    for grid in grids:
+        try:
+            run(grid)
+        except JobsFailed as error:
+            failures.append(str(error))
+    if failures:
+        raise JobsFailed("\n".join(failures))
 
 
 def _run_study(hydra: Hydra, request: Request, parsed: list[Override], name: str) -> None:
     """Run the jobs of a study, and end with its table, whatever became of them."""
     study = studies.read(
-        name, options.folders(request.config_dir), overrides.value_of(BUDGET, request.overrides) or FULL
+        name,
+        options.folders(request.config_dir),
+        overrides.value_of(BUDGET, request.overrides) or FULL,
     )
     own = [word for word in parsed if not word.is_hydra_override() and word.key_or_group != STUDY]
     given = {word.key_or_group: [value for _, value in values(word)] for word in own}
@@ -78,7 +94,7 @@ def _run_study(hydra: Hydra, request: Request, parsed: list[Override], name: str
     _make_shared(config, folder, grid.swept)
     _register_plugins()
     launcher = Plugins.instance().instantiate_launcher(
-        HydraContext(hydra.config_loader, Callbacks()), compose.Task(request.command, request.function), config
+        HydraContext(hydra.config_loader, Callbacks()), compose.Task.of(request), config
     )
     jobs = [[*case.words, f"hydra.sweep.subdir={overrides.quote(case.name)}"] for case in grid.asked]
     try:

@@ -19,6 +19,7 @@ from cnnrun import cli
 from cnnrun.config import options
 from cnnrun.run import Run
 from cnnrun.sweeps import processes, sharing
+from cnnrun.sweeps.going_on import advice
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the fork server is for Linux")
 FOLDER = Path("outputs/sweeps/x")
@@ -140,7 +141,7 @@ def test_a_signal_stops_the_jobs_and_leaves_none_behind(ends, signum, code, caps
     assert all(is_gone(process) for _, process in calls())
     assert [row["status"] for row in rows().values()] == ["finished", "interrupted", "interrupted"]
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == f"cnnrun train: stopped after 1 of 4 jobs in {FOLDER}; the same command goes on with it"
+    assert last.endswith(f"stopped after 1 of 4 jobs in {FOLDER}; {advice('train', FOLDER)}")
     ends()
     assert sweep("seed=0,1,2,3") == 0
     assert seeds() == [0, 1, 1, 2, 2, 3]

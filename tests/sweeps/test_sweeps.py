@@ -10,6 +10,7 @@ import pytest
 
 from cnnrun import cli
 from cnnrun.run import Run
+from cnnrun.sweeps.going_on import advice
 from cnnrun.sweeps.jobs import Outcome
 from cnnrun.sweeps.table import chosen
 
@@ -52,7 +53,7 @@ def test_every_combination_becomes_a_run(toy):
     assert invocation.output_dir == the_sweep() / "model=mlp,optimizer.lr=0.1"
     assert invocation.choices["model"] == "mlp"
     assert invocation.overrides == ["model=mlp", "optimizer.lr=0.1", "epochs=3"]
-    assert sorted(path.name for path in the_sweep().iterdir() if path.is_file()) == [".lock", "sweep.csv"]
+    assert sorted(path.name for path in the_sweep().iterdir() if path.is_file()) == [".lock", "sweep.csv", "sweep.json"]
 
 
 def test_layer_ranges_are_swept_as_they_were_typed(toy, monkeypatch):
@@ -210,7 +211,8 @@ def test_an_interrupted_sweep_stops_and_goes_on(toy, end, capsys):
     assert sweep("seed=1,2,3") == 130
     assert re.sub("(?<=to go).*", "", capsys.readouterr().err) == (
         "[1/3] seed=1\nseed=1: finished, val/accuracy 0.9100, 1.5 s; 2 to go\n[2/3] seed=2\n"
-        f"cnnrun train: stopped after 1 of 3 jobs in {the_sweep()}; the same command goes on with it\n"
+        f"cnnrun train: stopped after 1 of 3 jobs in {the_sweep()}; the same command goes on with it, "
+        f"or cnnrun train resume={the_sweep()}\n"
     )
     assert [row["status"] for row in rows_of(the_sweep())] == ["finished", "interrupted"]
     toy.ENDS.clear()
@@ -234,7 +236,7 @@ def test_a_termination_outside_the_training_loop_stops_the_sweep_with_its_table(
         assert signal.getsignal(signal.SIGTERM) is nobody
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert capsys.readouterr().err.endswith(f" of 4 jobs in {the_sweep()}; the same command goes on with it\n")
+    assert capsys.readouterr().err.endswith(f" of 4 jobs in {the_sweep()}; {advice('train', the_sweep())}\n")
     assert [row["status"] for row in rows_of(the_sweep())][:2] == done.split()
     toy.ENDS.clear()
     assert sweep("seed=1,2,3,4") == 0
