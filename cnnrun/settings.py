@@ -150,6 +150,7 @@ class CompareSettings:
     cells: Names | None
     columns: Literal["auto", "reference"]
     format: Format | Annotated[list[Format], Field(min_length=1)]
+    pages: bool
     figures: bool
 
     @staticmethod

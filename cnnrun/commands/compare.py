@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from cnnrun import comparison, console
 from cnnrun import config as configs
-from cnnrun.comparison import Comparison, formats, remarks, sheets
+from cnnrun.comparison import Comparison, formats, remarks, report, sheets
 from cnnrun.comparison.compared import require_metrics
-from cnnrun.comparison.figures import figures
+from cnnrun.comparison.figures import Figure, figures
 from cnnrun.comparison.pivot import Pivot, pivot
 from cnnrun.comparison.reference import reference_table
 from cnnrun.comparison.sheets import Sheet
@@ -21,6 +21,9 @@ from cnnrun.signals import Signals
 
 if TYPE_CHECKING:
     import pandas as pd
+
+REPORT, PAGES = "report.html", "pages"
+"""The page of the comparison, and the folder of those of its runs."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,10 @@ def compare(config: dict[str, Any], invocation: Invocation) -> None:
     run = Run.create(invocation.output_dir, config, command="compare", of=", ".join(words), runs=list(map(str, paths)))
     with run.recorded(), Signals() as signals:
         signals.interrupt_at_once()
-        if settings.figures:
-            _draw(run, compared, shown)
+        drawn = _draw(run, compared, shown) if settings.figures else []
         _write(run, shown, wanted)
+        if "html" in wanted:
+            problems += _write_pages(run, compared, shown, drawn, problems, each=settings.pages)
         run.update(status="finished", problems=problems, notes=shown.remarks)
     console.tell_all(problems, shown.remarks)
     with console.output():
@@ -90,9 +94,40 @@ def _write(run: Run, shown: Shown, wanted: Sequence[str]) -> None:
             write_bytes(run.path / f"{shown.sheet.name}.{kind}", text.encode())
 
 
-def _draw(run: Run, compared: Comparison, shown: Shown) -> None:
-    for name, _, png in figures(compared, shown.pivot):
+def _draw(run: Run, compared: Comparison, shown: Shown) -> list[Figure]:
+    made = []
+    for name, caption, png in figures(compared, shown.pivot):
         run.write_figure(name, png)
+        made.append((name, caption, png))
+    return made
+
+
+def _write_pages(
+    run: Run, compared: Comparison, shown: Shown, drawn: list[Figure], problems: list[str], *, each: bool
+) -> list[str]:
+    """Write report.html, and a page for each run if asked for; returns why a run has none, a sentence each."""
+    pages, lacking = {}, []
+    for number, one in enumerate(compared.facts if each else (), start=1):
+        try:
+            content = report.of_run(one, run.path / PAGES)
+        except DataError as error:
+            lacking.append(f"no page of {one.name}: {error}")
+            continue
+        pages[one.name] = f"{PAGES}/{number:04}.html"
+        write_bytes(run.path / pages[one.name], content)
+    content = report.of_comparison(
+        compared,
+        shown.sheet,
+        f"Comparison of {run.record['of']}",
+        folder=run.path,
+        remarks=shown.remarks,
+        problems=[*problems, *lacking],
+        figures=drawn,
+        files=sorted(file.name for file in run.path.iterdir() if file.suffix in (".csv", ".md", ".tex")),
+        pages=pages,
+    )
+    write_bytes(run.path / REPORT, content)
+    return lacking
 
 
 def _several(value: str | Sequence[str] | None) -> list[str]:

@@ -11,6 +11,7 @@ sheets      what is shown of it: one table of texts
 remarks     what must be known of it, in sentences
 formats     that table as text, CSV, Markdown and TeX
 figures     its figures
+report      a page of it, and of each run, for a browser
 wording     spans of time, means with intervals, marks
 verdicts    a mean against a published number
 """

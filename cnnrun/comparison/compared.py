@@ -92,7 +92,7 @@ def compare(runs: Sequence[Facts], sort: str | None = None) -> Comparison:
         settings=settings,
         members=members,
         standings=standing,
-        runs=_run_frame(facts, settings, metrics),
+        runs=_run_frame(facts, _chosen(run for group in members for run in group.counted), settings, metrics),
         groups=_group_frame(members, standing, chosen, settings, metrics),
         monitor=monitor,
         metric=sort or monitor,
@@ -151,10 +151,11 @@ def _rank_of_group(group: Group, kinds: Mapping[Hashable, int], sort: str | None
     return kinds[kind_of(first, sort)], worth, place
 
 
-def _run_frame(runs: Sequence[Facts], settings: Sequence[str], metrics: Sequence[str]) -> "pd.DataFrame":
+def _run_frame(
+    runs: Sequence[Facts], chosen: set[int], settings: Sequence[str], metrics: Sequence[str]
+) -> "pd.DataFrame":
     import pandas as pd
 
-    chosen = _chosen(runs)
     columns: dict[str, list[Any]] = {
         "run": [run.name for run in runs],
         "path": [str(run.path) for run in runs],
@@ -177,11 +178,11 @@ def _run_frame(runs: Sequence[Facts], settings: Sequence[str], metrics: Sequence
     return pd.DataFrame(columns)
 
 
-def _chosen(runs: Sequence[Facts]) -> set[int]:
-    """The finished runs that are best on val, one of each kind; `runs` need not be in that order."""
+def _chosen(runs: Iterable[Facts]) -> set[int]:
+    """Those that are best on val, one of each kind."""
     best: dict[Hashable, tuple[float, Facts]] = {}
     for run in runs:
-        value = run.metrics.get(run.monitor) if run.finished else None
+        value = run.metrics.get(run.monitor)
         if value is None:
             continue
         worth, kind = value if run.higher_is_better else -value, kind_of(run, None)

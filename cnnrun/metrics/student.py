@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -17,6 +18,7 @@ def mean_interval(values: Sequence[float]) -> Estimate:
     return Estimate(mean, mean - half, mean + half)
 
 
+@cache
 def t_quantile(freedom: int) -> float:
     """The quantile of .975: where the two-sided p is .05, by bisection."""
     low, high = 1.9, 13.0  # of 1 degree of freedom it is 12.7

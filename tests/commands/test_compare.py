@@ -270,6 +270,32 @@ def test_nothing_of_it_imports_torch(folder):
     assert {file.name for file in Path("out/figures").iterdir()} > {"curves.png", "parallel.png"}
 
 
+def test_a_report_is_one_page_with_links_to_the_runs(folder, capsys):
+    grid(folder)
+    folder.run("<script>alert(1)<script>", 0.5, "model=<b>x</b>", "optimizer.lr=1")
+    compare("format=[html,md]")
+    page = Path("out/report.html").read_text()
+    assert 'href="../runs/model%3Dcnn%2Coptimizer.lr%3D0.1%2Cseed%3D0"' in page
+    assert 'href="compare.csv"' in page
+    assert "<b>x</b>" not in page
+    assert "<script>alert" not in page
+    assert "cannot be told from it" in page
+    assert not Path("out/pages").exists()
+
+
+def test_each_run_gets_a_page_on_request_and_a_damaged_one_a_line(folder, capsys):
+    folder.run("a", 0.9)
+    folder.run("b", 0.8)
+    figures = Path("runs/b/figures")
+    figures.mkdir()
+    (figures / "curves.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"broken")
+    compare("format=html", "pages=true")
+    assert 'href="pages/0001.html"' in Path("out/report.html").read_text()
+    assert "0.9000" in Path("out/pages/0001.html").read_text()
+    assert 'href="../../runs/a"' in Path("out/pages/0001.html").read_text()
+    assert "warning: no page of b: a table or a figure of runs/b is damaged" in capsys.readouterr().err
+
+
 def test_text_is_written_in_the_letters_of_the_screen(folder):
     grid(folder)
     words = [sys.executable, "-m", "cnnrun", "compare", "runs=runs", "figures=false", "hydra.run.dir=out"]

@@ -76,7 +76,11 @@ class Folder:
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
         (folder / "run.json").write_text(json.dumps(facts))
         if facts["status"] == "finished":
-            _write(folder / "results.csv", ("split", "metric", "value", "low", "high", "n"), rows)
+            _write(
+                folder / "results.csv",
+                ("split", "metric", "value", "low", "high", "n"),
+                [(*row, "", "", 200) for row in rows],
+            )
         if history:
             _write(
                 folder / "history.csv",
