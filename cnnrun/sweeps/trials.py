@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cnnrun import console
 from cnnrun.config import Watch
 from cnnrun.config.overrides import quote, without_none
+from cnnrun.errors import DataError
 from cnnrun.run import RECORD, Run
 from cnnrun.sweeps.jobs import Job, Outcome
 from cnnrun.sweeps.objective import Objective
@@ -77,6 +78,7 @@ class Trials:
         self._words = words
         self.most = int(min(most, space.size))
         self._given: dict[str, Trial] = {}
+        self._refuse_strangers()
         self._complete_and_settle()
         tried = self.tried()
         self._numbers = {each.name: each.number for each in tried}
@@ -169,6 +171,12 @@ class Trials:
                 return self._ask_for(params)
         self.most = len(known)
         return None
+
+    def _refuse_strangers(self) -> None:
+        """Raises: DataError: if a trial has values that the space has not; somebody may have made the storage."""
+        for trial in self.study.get_trials(deepcopy=False):
+            if any(self.space.distributions.get(key) != each for key, each in trial.distributions.items()):
+                raise DataError(f"the storage of the search is damaged: trial {trial.number} is of another space")
 
     def _complete_and_settle(self) -> None:
         """Put right what a kill cut in two: a proposal that lacks values, or was not yet compared with the others."""

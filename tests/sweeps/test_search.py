@@ -3,7 +3,12 @@
 import csv
 import math
 import multiprocessing
+import os
+import signal
+import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import optuna
@@ -335,6 +340,12 @@ def test_a_storage_that_cannot_be_read_is_told_of_in_a_sentence(tmp_path):
         storage.open_storage("nowhere")
 
 
+def test_a_storage_with_trials_of_another_space_is_refused(begin):
+    begin("a=x,y").next()
+    with pytest.raises(DataError, match="trial 0 is of another space"):
+        begin("a=x,z")
+
+
 def test_a_path_with_odd_signs_is_no_trouble_for_the_storage(tmp_path):
     folder = tmp_path / "a {b} ?x=1 %20 'c'"
     folder.mkdir()
@@ -485,3 +496,55 @@ def test_optuna_is_asked_for_where_it_is_missing(toy_search, capsys, monkeypatch
     monkeypatch.setitem(sys.modules, "optuna", None)
     assert search("seed=0,1") == 2
     assert "hydra/sweeper=optuna needs Optuna: pip install 'cnnrun[optuna]'" in capsys.readouterr().err
+
+
+def descendants(pid):
+    """The processes that came from one, as /proc tells."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    found = [pid]
+    for parent in found:
+        found += [child for child, of in parents.items() if of == parent]
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to find all processes")
+def test_a_search_on_digits_that_is_killed_in_trial_7_of_20_goes_on(tmp_path):
+    words = ["model=mlp", "dataset.limit=200", "epochs=6", "figures=false", "threads=1", LR]
+    words += ["batch_size=16,32", "sweep=s", "hydra.launcher.jobs=2", "hydra.sweeper.n_trials=20"]
+    command = [sys.executable, "-m", "cnnrun", "train", "-m", "hydra/sweeper=optuna", *words]
+    folder = tmp_path / FOLDER
+
+    def trials():
+        return sorted(path.parent for path in folder.glob("*/run.json"))
+
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while len([path for path in trials() if (path / "history.csv").exists()]) < 7:
+            assert process.poll() is None
+            time.sleep(0.02)
+        for pid in descendants(process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    before = {path.name: Run.open(path).record for path in trials()}
+    assert "running" in {record["status"] for record in before.values()}
+    done = {name for name, record in before.items() if record["status"] in ("finished", "pruned")}
+    times = {name: (folder / name / "run.json").stat().st_mtime_ns for name in done}
+    begun = {path.name: before[path.name]["started"] for path in trials() if Run.open(path).has_checkpoint("last")}
+
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
+    rows = rows_of(folder / "trials.csv")
+    assert [row["trial"] for row in rows] == [str(number) for number in range(1, 21)]
+    assert len({(row["optimizer.lr"], row["batch_size"]) for row in rows}) == 20
+    assert {row["folder"] for row in rows} == {path.name for path in trials()} >= before.keys()
+    assert {row["folder"]: row["status"] for row in rows} == {path.name: Run.open(path).status for path in trials()}
+    assert {row["status"] for row in rows} == {"finished", "pruned"}
+    assert times == {name: (folder / name / "run.json").stat().st_mtime_ns for name in done}, "none is run twice"
+    assert begun, "one had come to a checkpoint"
+    assert {name: Run.open(folder / name).record["started"] for name in begun} == begun, "taken up from there"
+    assert sum(Run.open(path).record.get("test_reads", 0) for path in trials()) == 0
+    (judged,) = (folder / "test").iterdir()
+    assert [row["folder"] for row in rows if row["chosen"]] == [judged.name]
+    assert {row["split"] for row in Run.open(judged).results()} == {"test"}
