@@ -1,6 +1,5 @@
 """The launcher for a Ray cluster: settings, errors, and a real cluster of this machine. `pytest -m "" tests/sweeps`"""
 
-import csv
 import os
 import shutil
 import signal
@@ -22,18 +21,12 @@ except ImportError:
     HAS_RAY = False
 with_ray = pytest.mark.skipif(not HAS_RAY, reason="needs Ray: pip install 'cnnrun[ray]'")
 
-FATAL = Path(__file__).parents[1] / "fatal"
 PATIENCE = 240
 """Seconds; a machine that does much else starts a process in 10."""
 
 
 def sweep(*words):
     return cli.main(["train", "-m", "hydra/launcher=ray", *words])
-
-
-def rows_of(folder):
-    with open(folder / "sweep.csv", newline="") as file:
-        return {row["model.end"]: row for row in csv.DictReader(file)}
 
 
 @pytest.mark.parametrize(
@@ -118,93 +111,58 @@ def processes_with(text):
     return found
 
 
-@pytest.fixture
-def fatal(tmp_path, monkeypatch):
-    """A folder with a model of the user's own that ends as `model.end` says, until there is a file `cured`."""
-    shutil.copytree(FATAL, tmp_path / "work")
-    monkeypatch.chdir(tmp_path / "work")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return tmp_path / "work"
-
-
-def command(address, *words):
-    own = [sys.executable, "-m", "cnnrun", "train", "-m", "hydra/launcher=ray", f"hydra.launcher.address={address}"]
-    return [*own, "dataset=digits", "model=fatal", "figures=false", "sweep=x", *words]
+def command(place, address, *words):
+    return place.command("ray", f"hydra.launcher.address={address}", *words)
 
 
 @pytest.mark.slow
 @with_ray
-def test_a_job_that_is_killed_is_one_row_and_the_second_call_runs_it_alone(cluster, fatal):
-    words = command(cluster, "model.end=well,killed,fine", "epochs=2")
-    first = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
+def test_a_job_that_is_killed_is_one_row_and_the_second_call_runs_it_alone(cluster, place):
+    words = command(place, cluster, "model.end=well,killed,fine", "epochs=2")
+    first = place.run(words)
     assert first.returncode == 4, first.stderr
-    rows = rows_of(Path("outputs/sweeps/x"))
-    assert {end: row["status"] for end, row in rows.items()} == {
-        "well": "finished",
-        "killed": "failed",
-        "fine": "finished",
-    }
-    assert rows["killed"]["error"].startswith("killed by SIGKILL")
-    before = {end: Path(f"outputs/sweeps/x/model.end={end}/run.json").read_bytes() for end in ("well", "fine")}
+    rows = place.rows()
+    assert rows["killed"][0] == "failed"
+    assert rows["killed"][1].startswith("killed by SIGKILL")
+    assert rows["well"] == rows["fine"] == ("finished", "")
+    before = place.records("well", "fine")
 
-    Path("cured").touch()
-    second = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    place.cure()
+    second = place.run(words)
     assert second.returncode == 0, second.stderr
-    assert {row["status"] for row in rows_of(Path("outputs/sweeps/x")).values()} == {"finished"}
-    assert before == {end: Path(f"outputs/sweeps/x/model.end={end}/run.json").read_bytes() for end in before}
+    assert {status for status, _ in place.rows().values()} == {"finished"}
+    assert place.records("well", "fine") == before
     assert second.stderr.count("finished before") == 2
 
 
 @pytest.mark.slow
 @with_ray
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
-def test_a_stopped_sweep_leaves_no_job_behind_and_the_same_command_goes_on(cluster, fatal, signum):
-    words = command(cluster, "model.end=slow,slower", "epochs=12")
-    folders = [Path(f"outputs/sweeps/x/model.end={end}") for end in ("slow", "slower")]
+def test_a_stopped_sweep_leaves_no_job_behind_and_the_same_command_goes_on(cluster, place, signum):
+    words = command(place, cluster, "model.end=slow,slower", "epochs=12")
     driver = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: all(epochs(folder) >= 2 for folder in folders), driver)
+    place.wait_for(lambda: place.epochs("slow") >= 2 and place.epochs("slower") >= 2, driver)
     driver.send_signal(signum)
-    _, told = driver.communicate(timeout=PATIENCE)
+    _, told = driver.communicate()
     assert driver.returncode == (130 if signum == signal.SIGINT else -signum)
     if signum == signal.SIGINT:
         assert "the same command goes on" in told
-        assert all('"interrupted"' in (folder / "run.json").read_text() for folder in folders)
-    wait_for(lambda: not jobs_at_work())
-    done = [epochs(folder) for folder in folders]
-    assert all(2 <= count < 12 for count in done)
+        assert all(b'"interrupted"' in record for record in place.records("slow", "slower"))
+    place.wait_for(lambda: not place.at_work())
+    assert 2 <= place.epochs("slow") < 12
 
-    Path("cured").touch()
-    again = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    place.cure()
+    again = place.run(words)
     assert again.returncode == 0, again.stderr
-    assert [epochs(folder) for folder in folders] == [12, 12]
-    assert {row["status"] for row in rows_of(Path("outputs/sweeps/x")).values()} == {"finished"}
-
-
-def epochs(folder):
-    file = folder / "history.csv"
-    return max(len(file.read_text().splitlines()) - 1, 0) if file.is_file() else 0
-
-
-def jobs_at_work():
-    """Processes whose folder is ours."""
-    here = os.getcwd()
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if os.readlink(entry / "cwd") == here and int(entry.name) != os.getpid():
-                found.append(entry.name)
-        except OSError:
-            continue
-    return found
+    assert place.epochs("slow") == place.epochs("slower") == 12
+    assert {status for status, _ in place.rows().values()} == {"finished"}
 
 
 @pytest.mark.slow
 @with_ray
-def test_a_job_takes_as_many_threads_as_it_has_cores_and_sees_no_gpu_that_it_did_not_ask_for(cluster, fatal):
-    words = command(cluster, "model.end=well,tell", "epochs=1", "hydra.launcher.num_cpus=2")
-    done = subprocess.run(
-        words, env={**os.environ, "CNNRUN_WORD": "word"}, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
+def test_a_job_has_the_threads_it_asked_for_and_sees_no_gpu_that_it_did_not(cluster, place, monkeypatch):
+    monkeypatch.setenv("CNNRUN_WORD", "word")
+    done = place.run(command(place, cluster, "model.end=well,tell", "epochs=1", "hydra.launcher.num_cpus=2"))
     assert done.returncode == 0, done.stderr
-    told = Path("outputs/sweeps/x/model.end=tell/console.log").read_text()
-    assert f"threads=2 gpus='' word=word here={fatal}" in told
+    told = (place.job("tell") / "console.log").read_text()
+    assert f"threads=2 gpus='' word=word here={os.getcwd()}" in told
