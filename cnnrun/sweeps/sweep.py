@@ -19,8 +19,10 @@ from cnnrun.sweeps.going_on import folder_to_resume, requests
 from cnnrun.sweeps.grid import GridSweeper, values
 from cnnrun.sweeps.names import sweep_name, without
 from cnnrun.sweeps.processes import ProcessLauncher
+from cnnrun.sweeps.ray_cluster import RayLauncher
 from cnnrun.sweeps.search import OptunaSweeper
 from cnnrun.sweeps.serial import SerialLauncher
+from cnnrun.sweeps.slurm import SubmititLocalLauncher, SubmititSlurmLauncher
 from cnnrun.sweeps.study_jobs import folder_name, grid_of
 from cnnrun.sweeps.study_report import finish
 
@@ -28,7 +30,10 @@ PLUGINS: dict[str, type[Plugin]] = {
     "GridSweeper": GridSweeper,
     "OptunaSweeper": OptunaSweeper,
     "ProcessLauncher": ProcessLauncher,
+    "RayLauncher": RayLauncher,
     "SerialLauncher": SerialLauncher,
+    "SubmititLocalLauncher": SubmititLocalLauncher,
+    "SubmititSlurmLauncher": SubmititSlurmLauncher,
 }
 """By the name that conf/hydra gives them; Hydra 1.3 takes plugins only under `hydra_plugins`."""
 
