@@ -28,7 +28,7 @@ def figures(compared: Comparison, pivoted: Pivot | None) -> Iterator[Figure]:
     if not compared.metric or len({run.subject for run in compared.facts}) > 1:
         return
     yield from _curves(compared)
-    if compared.runs[compared.metric].notna().sum() > 1:
+    if compared.metric in compared.runs and compared.runs[compared.metric].notna().sum() > 1:
         yield from _of_settings(compared)
 
 

@@ -14,7 +14,7 @@ from cnnrun.config import config_of
 from cnnrun.config.callables import GROUPS
 from cnnrun.config.schema import shown
 from cnnrun.errors import CnnrunError, DataError
-from cnnrun.run import Run
+from cnnrun.run import Run, is_run
 from cnnrun.run.stored import StoredRun
 from cnnrun.tables import HISTORY
 
@@ -85,7 +85,7 @@ class Facts:
         place = [Path(str(self.values[key])).stem for key in self.places]
         classes, targets, horizon = (self.data.get(key) for key in ("classes", "targets", "horizon"))
         facts = [text(fact) for fact in (classes, targets, horizon) if fact is not None]
-        return (self.options.get("dataset", ""), *place, *facts)
+        return (self.options.get("dataset", "unknown data"), *place, *facts)
 
     @property
     def places(self) -> list[str]:
@@ -148,7 +148,7 @@ def facts_of(path: Path, name: str) -> Facts:
         reason=next(iter(warnings), "") if dead and not reason else reason,
         dead=dead,
         seed=_whole(record.get("seed", config.get("seed"))),
-        options=_options(record, config),
+        options=_options(judged, config),
         values=values,
         words=_words(record),
         monitor=monitor,
@@ -173,8 +173,10 @@ def text(value: Any) -> str:
 def _judged(run: StoredRun) -> Mapping[str, Any]:
     """The record with the metric that chose the checkpoint: of an evaluation that of the run's, if it is there yet."""
     if run.judged is not None:
+        of = Path(run.judged)  # from where the command was given, which may have been above
+        places = [of, *(parent / of for parent in run.path.resolve().parents)]
         with suppress(CnnrunError):
-            return StoredRun(Path(run.judged)).record
+            return StoredRun(next((place for place in places if is_run(place)), of)).record
     return run.record
 
 
@@ -191,7 +193,8 @@ def _options(record: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, 
 
 def _words(record: Mapping[str, Any]) -> frozenset[str]:
     given = [word for word in _list(record.get("overrides")) if isinstance(word, str) and "=" in word]
-    return frozenset(word.partition("=")[0].lstrip("+~") for word in given)
+    keys = {word.partition("=")[0].lstrip("+~") for word in given}
+    return frozenset(keys | {OF} if "run" in keys else keys)
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from cnnrun.comparison.compared import Comparison
+from cnnrun.comparison.compared import OWN, Comparison
 from cnnrun.comparison.groups import PAIRED, WELCH, Standing
 from cnnrun.comparison.pivot import Pivot
 from cnnrun.comparison.reading import Facts
@@ -40,6 +40,10 @@ def of_runs(compared: Comparison) -> list[str]:
 def _ranking(compared: Comparison) -> str:
     if len(compared.facts) == 1:
         return ""
+    if compared.metric and compared.metric not in (*compared.metrics(), *OWN):
+        instead = f"test/{compared.metric.partition('/')[2]}"
+        advice = f"; sort={instead} does" if instead in compared.metrics() else ""
+        return f"not sorted: no result has {compared.metric}, which chose the checkpoints{advice}"
     what = compared.metric or "the metric that each kind of runs watched"
     if not compared.has_seeds:
         return f"sorted by {what}; one run each, so that nothing tells a difference from chance: run several seeds"

@@ -13,8 +13,8 @@ from cnnrun.console.numbers import cell as written
 MARK = "mark"
 BETWEEN = " | "
 """Metrics that share a cell."""
-SHOWN = ("accuracy", "f1_macro", "mae", "rmse", "mape", "r2")
-"""Metrics of test beside the one that ranks, where there are few settings."""
+USUAL = ("accuracy", "mae")
+"""Shown where the metric that the runs watched is not among their results, as in evaluations of test."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ def headline_metrics(compared: Comparison) -> list[str]:
     watched = [compared.metric] if compared.metric else list(dict.fromkeys(run.monitor for run in compared.facts))
     stems = [name.partition("/")[2] for name in watched if "/" in name]
     there = compared.metrics()
-    return list(dict.fromkeys(name for name in (*watched, *(f"test/{stem}" for stem in stems)) if name in there))
+    found = [name for name in dict.fromkeys([*watched, *(f"test/{stem}" for stem in stems)]) if name in there]
+    return found or [name for name in there if name.partition("/")[2] in (*stems, *USUAL)]
 
 
 def _of_groups(compared: Comparison, metrics: Sequence[str]) -> Sheet:

@@ -270,6 +270,70 @@ def test_nothing_of_it_imports_torch(folder):
     assert {file.name for file in Path("out/figures").iterdir()} > {"curves.png", "parallel.png"}
 
 
+def test_evaluations_are_compared_by_the_run_that_they_judge(folder, capsys):
+    for name, accuracy in (("a", 0.9), ("b", 0.8)):
+        folder.run(name, accuracy, f"model={name}")
+        more = {"of": f"runs/{name}", "command": "eval", "monitor": None, "best_value": None, "seed": None}
+        folder.run(f"eval/{name}", accuracy, record=more)
+    assert main(["compare", "runs=runs/eval", "figures=false", "hydra.run.dir=out", "sort=test/accuracy"]) == 0
+    lines = printed(capsys)
+    assert lines[0][0] == "model"
+    assert [line[0] for line in lines[1:]] == ["a", "b"]
+
+
+def test_forecasts_are_better_the_lower_their_error(folder, capsys):
+    told = {"data": {"targets": ["load"], "horizon": 24}, "higher_is_better": False}
+    for seed in (0, 1, 2):
+        for lr, mae in ((0.1, 12.0), (0.01, 10.0)):
+            value = mae + 0.1 * seed
+            folder.run(
+                f"{lr},{seed}", value, f"optimizer.lr={lr}", f"seed={seed}", "task.monitor=mae",
+                record=told, results=[("test", "mae", value + 1)],
+            )  # fmt: skip
+    compare()
+    lines = printed(capsys)
+    assert lines[0][:4] == ["optimizer.lr", "n", "val/mae", "test/mae"]
+    assert [line[0] for line in lines[1:]] == ["0.01", "0.1"]
+    assert lines[1][-1] == "*"
+
+
+def test_runs_of_different_data_or_metrics_are_ranked_each_among_themselves(folder, capsys):
+    for name, accuracy, dataset in (
+        ("a", 0.9, "digits"),
+        ("b", 0.8, "digits"),
+        ("c", 0.5, "cifar10"),
+        ("d", 0.4, "cifar10"),
+    ):
+        folder.run(name, accuracy, f"dataset={dataset}", f"batch_size={int(accuracy * 10)}")
+    compare()
+    said = capsys.readouterr()
+    rows = pd.read_csv("out/compare.csv")
+    assert rows["run"].tolist() == ["a", "b", "c", "d"]
+    assert rows["chosen"].tolist() == [True, False, True, False]
+    assert "runs of different data are ranked each among themselves: digits 10, cifar10 10" in said.err
+    folder.run("e", 0.99, "dataset=digits", "task.monitor=f1_macro")
+    assert main(["compare", "runs=[runs/a,runs/b,runs/e]", "figures=false", "hydra.run.dir=out2"]) == 0
+    said = capsys.readouterr().err
+    assert "watched different metrics are ranked each among themselves: val/accuracy, val/f1_macro" in said
+
+
+def test_cells_that_cannot_be_ranked_are_refused(folder, capsys):
+    folder.run("a", 0.9, "dataset=digits")
+    folder.run("b", 0.5, "dataset=cifar10")
+    compare("rows=model", code=2)
+    assert "several would share the cell model=mlp, and cannot be ranked: cifar10" in capsys.readouterr().err
+    compare("rows=dataset", "cells=test/accuracy")
+
+
+def test_the_same_seed_again_is_no_second_sample(folder, capsys):
+    folder.run("old", 0.9, "seed=1")
+    folder.run("new", 0.9, "seed=1", record={"started": "2026-11-22T10:00:00+0000"})
+    folder.run("other", 0.8, "seed=2")
+    compare()
+    assert pd.read_csv("out/groups.csv")["n"].tolist() == [2]
+    assert "the same settings and seed as a newer run, so not counted: old" in capsys.readouterr().err
+
+
 def test_a_report_is_one_page_with_links_to_the_runs(folder, capsys):
     grid(folder)
     folder.run("<script>alert(1)<script>", 0.5, "model=<b>x</b>", "optimizer.lr=1")
