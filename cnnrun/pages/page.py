@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from jinja2 import Template
     from markupsafe import Markup
 
+MOST_ON_PAPER = 16
+"""Columns that fit on a page in their own width; more share it in a smaller size."""
 Pairs = Sequence[tuple[str, str]]
 
 
@@ -77,7 +79,7 @@ def _template() -> "Template":
         "breakable": breakable,
         "data_uri": lambda png: f"data:image/png;base64,{base64.b64encode(png).decode()}",
     }
-    environment.globals |= {"drawn": drawn, "is_short": is_short}
+    environment.globals |= {"drawn": drawn, "is_short": is_short, "most_on_paper": MOST_ON_PAPER}
     return environment.get_template("page.html")
 
 

@@ -46,7 +46,7 @@ def rows(count: int) -> list[dict]:
 
 
 def example_page(count: int = 30) -> bytes:
-    wide = [PageColumn(f"a.rather.long.name_{number}", "number") for number in range(12)]
+    wide = [PageColumn(f"a.rather.long.name_{number}", "number") for number in range(30)]
     return page(
         f"Comparison of {HOSTILE}",
         facts=[("Compared", "outputs/" + "sweeps" * 30), (ATTRIBUTE, HOSTILE)],
