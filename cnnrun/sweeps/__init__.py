@@ -10,4 +10,6 @@ plan      the sweep's own folder
 progress  what is told while it runs
 names     folder names of sweeps and jobs
 table     sweep.csv, and what is printed at the end
+studies   read and check a study: study (what it is), study_claims (what was published), yaml_node (text with places)
+study_*   its jobs, what its runs tell, the rows of its table, and how that is written
 """

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cnnrun import console
+from cnnrun.comparison.formats import markdown
+from cnnrun.comparison.sheets import Sheet
 from cnnrun.comparison.verdicts import NOT_PUBLISHED, NOT_RUN, Conclusion
 from cnnrun.console.numbers import number
 from cnnrun.files import write_bytes
@@ -69,8 +71,12 @@ def _with_half(value: float | None, half: float | None, sign: str = "") -> str:
     """`0.9860 ± 0.0021`, without the second where there is none."""
     if value is None:
         return ""
-    text = f"{'+' if sign and value >= 0 else ''}{number(value)}"
-    return text if half is None or math.isnan(half) else f"{text} ± {number(half)}"
+    plus = sign if value >= 0 else ""
+    if half is None or math.isnan(half):
+        return f"{plus}{number(value)}"
+    if max(abs(value), half) < 0.001:
+        return f"{plus}{number(value)} ± {number(half)}"
+    return f"{plus}{value:.4f} ± {half:.4f}"
 
 
 def _number(value: float | None) -> str:
@@ -97,24 +103,24 @@ def _markdown(study: Study, rows: Rows, conclusions: Conclusions) -> Iterator[st
     yield from (f"{sentence}.  " for sentence in notes(study, rows))
     yield ""
     for cell in study.cells if len(study.cols) > 1 else []:
-        yield from (f"## {cell}", "", *_pivot(study, [row for row in rows if row["cell"] == cell]), "")
+        yield from (f"## {cell}", "", _pivot(study, [row for row in rows if row["cell"] == cell]))
     yield from ("## All cells", "") if len(study.cols) > 1 else ()
     named = [_shown(row) | {"remark": row["remark"]} for row in rows]
-    yield from _grid([list(named[0]), *([str(value) for value in row.values()] for row in named)])
+    yield _table(list(named[0]), [[str(value) for value in row.values()] for row in named])
     if conclusions:
-        yield from ("", "## What the document says", "")
+        yield from ("## What the document says", "")
         yield from (f"- {line}" for line in _claim_lines(conclusions) if line)
-    yield ""
+        yield ""
 
 
-def _pivot(study: Study, rows: Rows) -> Iterator[str]:
-    """Ours, and below it the published number with the verdict."""
+def _pivot(study: Study, rows: Rows) -> str:
+    """Ours, the published number and the verdict, as the document had laid them out."""
     by_place: dict[Place, Mapping[str, Any]] = {(row["row"], row["col"]): row for row in rows}
-    lines = [["", *study.cols]]
+    lines = []
     for label in study.rows:
         found = [by_place.get((label, col)) for col in study.cols]
         lines.append([label, *(_in_pivot(row) if row else "" for row in found)])
-    return _grid(lines)
+    return _table(["ours; published: verdict", *study.cols], lines)
 
 
 def _in_pivot(row: Mapping[str, Any]) -> str:
@@ -125,8 +131,5 @@ def _in_pivot(row: Mapping[str, Any]) -> str:
     return f"{ours}; {_number(row['published'])}: {row['verdict']}"
 
 
-def _grid(lines: Sequence[Sequence[str]]) -> Iterator[str]:
-    for place, line in enumerate(lines):
-        yield f"| {' | '.join(text.replace('|', '/') for text in line)} |"
-        if not place:
-            yield f"|{' --- |' * len(line)}"
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return markdown(Sheet(STUDY.name, list(columns), [list(row) for row in rows], [False] * len(columns)), [])

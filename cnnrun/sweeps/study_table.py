@@ -15,6 +15,11 @@ SHARES = ("accuracy", "precision", "recall", "f1")
 """What the name of a share of samples holds."""
 COUNTED = ("accuracy", "top5_accuracy", "recall_weighted")
 """Of those the ones that count samples; the error of the others is taken as if they did."""
+HALVES = (
+    "± is half of a 95 % interval: of ours over seeds (t); of the difference with the errors of both test sets, where "
+    "it is a share, and the last digit that was printed"
+)
+
 Runs = dict[Place, list[Told]]
 
 
@@ -48,13 +53,11 @@ def notes(study: Study, rows: Sequence[dict[str, Any]]) -> list[str]:
     about = study.published
     found = [f"published: {about.source}"] if about.source else []
     found += [about.remark] if about.remark else []
-    found.append(
-        "± is half of a 95 % interval: of ours over seeds (t), of the difference with both test sets' errors, too"
-    )
+    found.append(HALVES)
     if any(row["dead"] for row in rows):
         found.append("dead runs, which learned nothing, count in the means")
     if any(row["chosen"] for row in rows):
-        found.append(f"{CHOSEN} is the best on val, mean over seeds{' of its row' if '' not in study.cols else ''}")
+        found.append(f"{CHOSEN} is the best on val, mean over seeds{', of its row' if '' not in study.cols else ''}")
     return found
 
 

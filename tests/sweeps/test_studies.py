@@ -91,11 +91,7 @@ def test_a_study_runs_rows_by_columns_by_seeds_under_names_of_what_was_typed(toy
     assert (config["model"]["name"], config["optimizer"]["lr"], config["epochs"]) == ("mlp", 0.1, 7)
     assert config["dataset"]["root"] == "nowhere"
     assert "seed=0" in invocation.overrides
-    assert sorted(path.name for path in folder.glob("[a-z]*.*") if path.is_file()) == [
-        "study.csv",
-        "study.md",
-        "sweep.csv",
-    ]
+    assert {"study.csv", "study.md", "sweep.csv"} <= {path.name for path in folder.iterdir() if path.is_file()}
 
 
 def test_the_table_sets_ours_beside_what_was_published(toy, capsys):
