@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 MEMORY_OF_A_JOB = 1 << 30
-"""Bytes. A job on digits adds 0.3 GB to what the fork server shares with it; a larger one needs more."""
+"""Bytes. A job on digits adds 0.05 GB to what the fork server shares with it; one with more images needs more."""
 DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """One is there where Linux has a GPU that torch can use."""
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
