@@ -167,7 +167,8 @@ WRONG = {
     "train -m optimizer.lr=0.1,-1": "optimizer.lr=-1: must be greater than 0",
     "train -m seed=0,1 epochs=0": "epochs=0: must be greater than 0",
     "train -m optimizer.lr=interval(0,1)": (
-        "'optimizer.lr=interval(0,1)': a grid needs values, such as optimizer.lr=0.1,0.01 or optimizer.lr=range(1,4)"
+        "'optimizer.lr=interval(0,1)': a grid needs values, such as optimizer.lr=0.1,0.01 or optimizer.lr=range(1,4); "
+        "hydra/sweeper=optuna searches a range"
     ),
     "train -m model.channels.x=1,2": "'model.channels.x=1': a list has no 'x'; give it as a whole, as in [32,64]",
     "train -m sweep=a/b seed=0,1": "sweep=a/b: must be a name of letters, digits and . _ = + , - without folders",

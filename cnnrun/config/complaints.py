@@ -71,6 +71,8 @@ def _unparsed(override: str) -> str:
     for opening, closing in ("[]", "{}"):
         if value.startswith(opening) and value.count(opening) > value.count(closing):
             return f"{cannot}: the closing {closing} is missing"
+    if re.fullmatch(r"\w+\(\s*\)", value):
+        return f"{cannot}: there is nothing between the brackets"
     quoted = f"{key}={overrides.quote(value)}"
     pasteable = shlex.quote(quoted) if re.search(r'["$`\\]', quoted) else f'"{quoted}"'
     return f"{cannot}: put quotes around the value, as in {pasteable}"

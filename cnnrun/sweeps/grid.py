@@ -44,7 +44,10 @@ def values(override: Override) -> list[Word]:
     """
     key = override.get_key_element()
     if override.is_interval_sweep():
-        raise ConfigError(f"'{override.input_line}': a grid needs values, such as {key}=0.1,0.01 or {key}=range(1,4)")
+        raise ConfigError(
+            f"'{override.input_line}': a grid needs values, such as {key}=0.1,0.01 or {key}=range(1,4); "
+            "hydra/sweeper=optuna searches a range"
+        )
     if override.is_sweep_override():
         typed: dict[str, str] = {}
         texts = list(map(str, override.sweep_string_iterator()))

@@ -479,6 +479,7 @@ def test_a_grid_and_a_search_do_not_share_a_folder(toy_search, capsys):
             "unknown setting 'hydra.sweeper.n_trails' - did you mean 'hydra.sweeper.n_trials'?",
         ),
         ("hydra.sweeper.pruner=mean", "hydra.sweeper.pruner=mean: "),
+        ("batch_size=choice()", "cannot read 'batch_size=choice()': there is nothing between the brackets"),
         ("test=true,false", "'test' is nothing to search"),
         ("task=classification,classification", "'task' is nothing to search"),
         ("model=mlp,cnnn", "unknown model 'cnnn'"),
