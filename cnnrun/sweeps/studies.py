@@ -1,4 +1,23 @@
-"""Read a study from conf/study/NAME.yaml, and check it."""
+"""Read a study from conf/study/NAME.yaml, and check it.
+
+    settings: {dataset: mnist, epochs: 10}             what all jobs share
+    rows: {DNN: {model: reference_002_dnn}, ...}       a label, and what makes this row
+    cols: {"0.1": {optimizer.lr: 0.1}, ...}            the same of columns; a study can do without
+    seeds: [0, 1, 2]
+    cells: [test/accuracy, train/loss@1, best_epoch]   metrics, metrics after an epoch, study.FACTS
+    optional: [DNN]                                    rows that wait until a word names what no other row has
+    published:
+      source: reference 002, table 2
+      n: 10000                                         samples of its test set
+      remark: of another file                          what stands beside every number
+      values: {DNN: {"0.1": [0.78, null, null]}}       one a cell, as it was printed; without columns {DNN: [...]}
+      inconsistent: [{row: DNN, col: "0.1", cell: test/accuracy, why: ...}]
+    claims:                                            sentences, tested by differences paired over seeds
+      - {says: ..., cell: test/accuracy, of: all | any, within: 0.02, differences: [{more: [DNN / 0.1], less: [...]}]}
+    budget: {smoke: {epochs: 1, seeds: [0, 1], rows: [DNN]}}     settings that win over all others, and fewer of these
+
+Values are text, as typed: they name the folders of the jobs.
+"""
 
 from dataclasses import replace
 from pathlib import Path

@@ -135,7 +135,9 @@ def _chosen(study: Study, runs: Runs) -> set[Place]:
 
 
 def _val_mean(told: Sequence[Told]) -> float | None:
-    values = [run.facts.best_value for run in told if run.facts.finished and run.facts.best_value is not None]
+    """Of the runs that did not train on val, too."""
+    apart = [run.facts for run in told if run.facts.finished and not run.facts.values.get("dataset.train_on_val")]
+    values = [facts.best_value for facts in apart if facts.best_value is not None]
     return math.fsum(values) / len(values) if values else None
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from cnnrun import cli
-from cnnrun.config import options
+from cnnrun.config import Request, check, compose, options
 from cnnrun.errors import ConfigError
 from cnnrun.sweeps.studies import read
 from cnnrun.sweeps.study_jobs import grid_of
@@ -177,6 +177,15 @@ def test_words_replace_settings_and_pick_rows_and_columns(here):
     assert len(grid.cases) == 6 * 3, "the table has all rows and seeds"
 
 
+def test_a_study_of_a_nearer_folder_comes_first(toy):
+    write(TABLE)
+    Path("near/study").mkdir(parents=True)
+    Path("near/study/mine.yaml").write_text("rows: {A: {model: mlp}}\nseeds: [4]\ncells: [seconds]\n")
+    assert study("--config-dir", "near") == 0
+    assert [config["seed"] for config, _ in toy.CALLS] == [4]
+    assert rows_of(Path("outputs/sweeps/mine"))[0]["mean"] == "1.5"
+
+
 def test_another_part_drops_what_was_set_inside_the_old_one(here):
     (case, *_) = jobs_of(TABLE, "dataset=other").asked
     assert "dataset=other" in case.words
@@ -334,6 +343,17 @@ def test_the_learning_rates_of_mnist_are_the_jobs_of_a_plain_sweep(here):
     assert grid.asked[0].name == "model=reference_002_dnn,optimizer.lr=0.1,seed=0"
     words = "dataset=mnist dataset.root='there' model=reference_002_dnn optimizer=adam optimizer.lr=0.1 "
     assert set(grid.asked[0].words) == {*words.split(), "scheduler=constant", "epochs=10", "batch_size=128", "seed=0"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_job_of_a_study_of_ours_has_settings_that_can_be_run(name, here):
+    files = {"energy_reference": {"dataset.csv": ["x.csv"]}, "folder_resnet": {"dataset.root": ["photos"]}}
+    grid = grid_of(read(name, [CONF]), files.get(name, {}))
+    for case in grid.cases:
+        if case.seed == grid.cases[0].seed:
+            config = compose.one(Request("train", cli.COMMANDS["train"].function, tuple(case.words))).config
+            check("train", config)
 
 
 @pytest.mark.slow
