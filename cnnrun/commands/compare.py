@@ -56,7 +56,7 @@ def compare(config: dict[str, Any], invocation: Invocation) -> None:
     run = Run.create(invocation.output_dir, config, command="compare", of=", ".join(words), runs=list(map(str, paths)))
     with run.recorded(), Signals() as signals:
         signals.interrupt_at_once()
-        drawn = _draw(run, compared, shown) if settings.figures else []
+        drawn = _draw(run, compared, shown, problems) if settings.figures else []
         _write(run, shown, wanted)
         if "html" in wanted:
             problems += _write_pages(run, compared, shown, drawn, problems, each=settings.pages)
@@ -75,7 +75,7 @@ def _shown(compared: Comparison, settings: CompareSettings) -> Shown:
     require_metrics("cells", cells, compared.facts)
     if settings.columns == "reference":
         frame, left_out = reference_table(compared.facts)
-        sheet = sheets.of_frame("reference", frame)
+        sheet = sheets.of_frame("reference", frame, ["LEARNING_RATE"])
         return Shown(sheet, [*left_out, *remarks.of_runs(compared)], tables | {"reference": frame})
     if settings.rows is None:
         return Shown(sheets.overview(compared, cells), remarks.of_comparison(compared), tables)
@@ -94,9 +94,9 @@ def _write(run: Run, shown: Shown, wanted: Sequence[str]) -> None:
             write_bytes(run.path / f"{shown.sheet.name}.{kind}", text.encode())
 
 
-def _draw(run: Run, compared: Comparison, shown: Shown) -> list[Figure]:
+def _draw(run: Run, compared: Comparison, shown: Shown, problems: list[str]) -> list[Figure]:
     made = []
-    for name, caption, png in figures(compared, shown.pivot):
+    for name, caption, png in figures(compared, shown.pivot, problems):
         run.write_figure(name, png)
         made.append((name, caption, png))
     return made

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from cnnrun.comparison.differing import cell, settings_that_differ
 from cnnrun.comparison.groups import Group, Standing, direction, grouped, standings
-from cnnrun.comparison.reading import Facts
-from cnnrun.errors import ConfigError, near_miss
+from cnnrun.comparison.reading import Facts, text
+from cnnrun.errors import ConfigError, DataError, near_miss
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,8 +36,8 @@ class Comparison:
     """run, path, status, reason, dead, chosen, the settings, seed, monitor, best_value, best_epoch, epochs_done,
     seconds, parameters, then a column a metric, such as test/accuracy."""
     groups: "pd.DataFrame"
-    """The settings, n (finished), failed (did not finish), dead, best, tied, chosen, p, test, seconds, then of each
-    metric the mean, and as <metric>/low and <metric>/high its 95 % t interval over the seeds."""
+    """The settings, n (finished), failed (did not finish), dead, best, tied, chosen, p, test; then of seconds,
+    parameters and each metric the mean, and as <metric>/low and <metric>/high its 95 % t interval over the seeds."""
     monitor: str
     """The metric on val that all runs watched, such as val/accuracy; empty where they watched several."""
     metric: str
@@ -53,10 +53,22 @@ class Comparison:
         """Every metric that a run has."""
         return list(dict.fromkeys(name for run in self.facts for name in run.metrics))
 
-    def histories(self, names: Iterable[str] | None = None) -> dict[str, "pd.DataFrame"]:
-        """history.csv by run, of those that have one; of all runs, or of those named."""
-        wanted = None if names is None else set(names)
-        found = {run.name: run.history() for run in self.facts if wanted is None or run.name in wanted}
+    def histories(
+        self, names: Iterable[str] | None = None, problems: list[str] | None = None
+    ) -> dict[str, "pd.DataFrame"]:
+        """history.csv by run, of those that have one that can be read; of all runs, or of those named.
+
+        Args:
+            problems: takes a sentence for each that cannot.
+        """
+        wanted, found = None if names is None else set(names), {}
+        for run in self.facts:
+            if wanted is None or run.name in wanted:
+                try:
+                    found[run.name] = run.history()
+                except DataError as error:
+                    if problems is not None:
+                        problems.append(text(error))
         return {name: history for name, history in found.items() if len(history)}
 
 
@@ -211,7 +223,7 @@ def _group_frame(
         "p": [one.p for one in held],
         "test": [one.test for one in held],
     }
-    for name in ("seconds", *metrics):
+    for name in (*OWN, *metrics):
         found = [group.estimate(name) for group in groups]
         columns[name] = [one and one.value for one in found]
         columns[f"{name}/low"] = [one and one.low for one in found]

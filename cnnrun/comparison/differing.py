@@ -4,9 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cnnrun.comparison.reading import PLACES, Facts, text
+from cnnrun.comparison.reading import LARGEST, PLACES, Facts, text
 
-SEED = "seed"
 APART = ("seed", "resume", "sweep", "study", "budget", "trust_code", "offline", "logger", "figures", "threads", "test")
 """Settings that say how to run, not what; and the seed, which has a column of its own."""
 
@@ -38,7 +37,8 @@ def cell(run: Facts, key: str) -> Any:
     if key not in run.options and key not in run.values:
         return None
     value = run.value(key)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else text(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
+    return value if is_number else text(value)
 
 
 def _keys(runs: Iterable[Facts]) -> list[str]:

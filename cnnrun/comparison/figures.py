@@ -3,15 +3,18 @@
 import re
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnrun.comparison.compared import Comparison
 from cnnrun.comparison.groups import direction
 from cnnrun.comparison.pivot import Pivot
 from cnnrun.comparison.wording import spread
-from cnnrun.errors import DataError
 from cnnrun.plots import PLOTS
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+EPOCH = "epoch"
 MOST_CURVES = 100
 """Runs whose histories are read; the best ones, where there are more."""
 MOST_SWEPT = 12
@@ -21,27 +24,30 @@ Figure = tuple[str, str, bytes]
 """Name of the file, what it shows, and the PNG."""
 
 
-def figures(compared: Comparison, pivoted: Pivot | None) -> Iterator[Figure]:
-    """Draw them one by one. Runs that cannot be ranked together are in no figure but a heat map's."""
+def figures(compared: Comparison, pivoted: Pivot | None, problems: list[str]) -> Iterator[Figure]:
+    """Draw them one by one. Runs that cannot be ranked together are in no figure but a heat map's.
+
+    Args:
+        problems: takes a sentence for each history that cannot be read.
+    """
     if pivoted is not None and pivoted.cols:
         yield from _heat_maps(compared, pivoted)
     if not compared.metric or len({run.subject for run in compared.facts}) > 1:
         return
-    yield from _curves(compared)
+    yield from _curves(compared, problems)
     if compared.metric in compared.runs and compared.runs[compared.metric].notna().sum() > 1:
         yield from _of_settings(compared)
 
 
-def _curves(compared: Comparison) -> Iterator[Figure]:
-    """
-    Raises:
-        DataError: if a history is damaged.
-    """
+def _curves(compared: Comparison, problems: list[str]) -> Iterator[Figure]:
     if not compared.monitor:
         return
     best = [run.name for run in compared.facts[:MOST_CURVES]]
-    histories = {name: table for name, table in compared.histories(best).items() if compared.monitor in table}
-    if not histories:
+    read = compared.histories(best, problems).items()
+    histories = {
+        name: _numbers(table, compared.monitor) for name, table in read if {EPOCH, compared.monitor} <= {*table}
+    }
+    if not any(len(table) for table in histories.values()):
         return
     of_settings = {
         run.name: ", ".join(f"{key}={value}" for key, value in group.settings.items()) or "all runs"
@@ -51,11 +57,18 @@ def _curves(compared: Comparison) -> Iterator[Figure]:
     groups = of_settings if compared.has_seeds else {}
     failed = [run.name for run in compared.facts if not run.finished]
     what = f"{compared.monitor} by epoch, of " + ("all runs" if len(best) == len(compared.facts) else "the best runs")
-    try:
-        picture = _draw("run_curves", histories, compared.monitor, _upward(compared, compared.monitor), groups, failed)
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"a history has no numbers in {compared.monitor}: {error}") from error
-    yield "curves", what, picture
+    yield (
+        "curves",
+        what,
+        _draw("run_curves", histories, compared.monitor, _upward(compared, compared.monitor), groups, failed),
+    )
+
+
+def _numbers(history: "pd.DataFrame", column: str) -> "pd.DataFrame":
+    """The column by epoch, without what is no number."""
+    import pandas as pd
+
+    return history[[EPOCH, column]].apply(pd.to_numeric, errors="coerce").dropna(subset=[EPOCH])
 
 
 def _of_settings(compared: Comparison) -> Iterator[Figure]:

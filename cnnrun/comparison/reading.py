@@ -30,6 +30,8 @@ UNTOLD = {"running": "it runs still, or was killed"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Signs that could steer a terminal, or turn a line round; a run may be a stranger's."""
 
+LARGEST = 2**63
+"""What numbers of a record stay below; NaN does not."""
 PLACES = ("dataset.csv", "dataset.manifest", "dataset.root")
 """Settings that say where a data set is; of one of the user's own also what it is."""
 
@@ -217,16 +219,16 @@ def _metrics(run: StoredRun) -> dict[str, float]:
         raise DataError(f"{file} cannot be read: it is damaged") from error
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}") from error
-    return {name: value for name, value in found.items() if not math.isnan(value)}
+    return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
 def _number(value: Any) -> float | None:
-    usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
     return float(value) if usable else None
 
 
 def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST else None
 
 
 def _list(value: Any) -> list[Any]:

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cnnrun.comparison.reading import Facts
+from cnnrun.comparison.reading import Facts, text
 from cnnrun.comparison.wording import runtime
-from cnnrun.errors import ConfigError
+from cnnrun.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,19 +26,20 @@ def reference_table(runs: Sequence[Facts]) -> "tuple[pd.DataFrame, list[str]]":
 
     Raises:
         ConfigError: if no run is a classification that finished.
-        DataError: if a history is damaged.
     """
     import pandas as pd
 
     classifiers = [run for run in runs if not is_forecast(run)]
     if not classifiers:
         raise ConfigError("columns=reference is a table of classifiers, and these runs forecast a series: leave it out")
-    rows = [_row(run) for run in classifiers if run.finished]
+    left_out: list[str] = []
+    rows = [_row(run, left_out) for run in classifiers if run.finished]
     if not rows:
         raise ConfigError("columns=reference is a table of finished runs, and none of these has finished")
     rows.sort(key=lambda row: -row["FINAL_VAL_ACCURACY"] if row["FINAL_VAL_ACCURACY"] is not None else math.inf)
     number = len(runs) - len(classifiers)
-    left_out = [f"columns=reference is for classifiers: {number} forecasts are not in it"] if number else []
+    if number:
+        left_out.append(f"columns=reference is for classifiers: {number} forecasts are not in it")
     return pd.DataFrame(rows, columns=list(NAMES)), left_out
 
 
@@ -46,9 +47,16 @@ def is_forecast(run: Facts) -> bool:
     return "targets" in run.data or run.values.get("task.name") == "forecasting"
 
 
-def _row(run: Facts) -> dict[str, Any]:
-    history = run.history()
-    best = history[history["epoch"] == run.best_epoch] if "epoch" in history else history[:0]
+def _row(run: Facts, problems: list[str]) -> dict[str, Any]:
+    """The line of a run; `problems` takes a sentence where its history cannot be read."""
+    import pandas as pd
+
+    try:
+        history = run.history()
+    except DataError as error:
+        problems.append(text(error))
+        history = pd.DataFrame()
+    best = history[history["epoch"].astype(str) == str(run.best_epoch)] if "epoch" in history else history[:0]
     model = run.value("model")
     values = {
         "MODEL_NAME": run.values.get("model.arch", model) if model == FAMILY else model,
@@ -72,7 +80,11 @@ def _row(run: Facts) -> dict[str, Any]:
 
 
 def _last(rows: "pd.DataFrame", column: str) -> float | None:
-    return float(rows[column].iloc[-1]) if column in rows and len(rows) else None
+    import pandas as pd
+
+    if column not in rows or not len(rows):
+        return None
+    return float(pd.to_numeric(rows[column], errors="coerce").iloc[-1])
 
 
 def _augments(run: Facts) -> bool:

@@ -3,6 +3,7 @@
 import os
 import struct
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +47,14 @@ def of_comparison(
     """
     groups = [_groups(compared)] if compared.has_seeds and sheet.name == "compare" else []
     asked = [] if sheet.name == "compare" else [_of_sheet(sheet)]
+    first, *others = [*asked, *groups, _runs(compared, folder, pages, folded=bool(asked or groups))]
     return page(
         title,
         facts=_facts(compared),
-        tables=[*asked, *groups, _runs(compared, folder, pages, folded=bool(asked or groups))],
+        tables=[replace(first, notes=[*first.notes, *remarks]), *others],
         figures=[PageFigure(caption, png) for _, caption, png in figures],
         settings=[(name, _values(compared, name)) for name in compared.settings],
         warnings=problems,
-        notes=remarks,
         links=[(name, name) for name in files],
     )
 

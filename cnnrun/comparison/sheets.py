@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cnnrun.comparison.compared import Comparison
+from cnnrun.comparison.compared import OWN, Comparison
 from cnnrun.comparison.pivot import Cell, Pivot, label_text
 from cnnrun.comparison.wording import MARKS, runtime, spread
-from cnnrun.console.numbers import cell as written
+from cnnrun.console.numbers import number
 
 MARK = "mark"
 BETWEEN = " | "
@@ -47,7 +47,7 @@ def headline_metrics(compared: Comparison) -> list[str]:
     """What ranks the runs, and the same on test."""
     watched = [compared.metric] if compared.metric else list(dict.fromkeys(run.monitor for run in compared.facts))
     stems = [name.partition("/")[2] for name in watched if "/" in name]
-    there = compared.metrics()
+    there = [*compared.metrics(), *OWN]
     found = [name for name in dict.fromkeys([*watched, *(f"test/{stem}" for stem in stems)]) if name in there]
     return found or [name for name in there if name.partition("/")[2] in (*stems, *USUAL)]
 
@@ -104,21 +104,25 @@ def of_pivot(table: Pivot) -> Sheet:
     else:
         heads, places = list(table.cells), [((), [metric]) for metric in table.cells]
     rows, bold = [], set()
-    for number, row in enumerate(table.row_labels):
+    for place, row in enumerate(table.row_labels):
         line = [label_text(value) for value in row]
         for label, metrics in places:
             cells = [table.grid.get((row, label, metric)) for metric in metrics]
             if any(held is not None and held.best for held in cells):
-                bold.add((number, len(line)))
+                bold.add((place, len(line)))
             line.append(BETWEEN.join(_cell_text(held, len(metrics)) for held in cells if held is not None))
         rows.append(line)
     numeric = [_is_numeric([row[place] for row in table.row_labels]) for place in range(len(table.rows))]
     return Sheet("pivot", [*table.rows, *heads], rows, [*numeric, *(False for _ in heads)], bold)
 
 
-def of_frame(name: str, frame: Any) -> Sheet:
-    """A frame as it is."""
-    rows = [[_number(value) for value in row] for row in frame.itertuples(index=False)]
+def of_frame(name: str, frame: Any, settings: Sequence[str] = ()) -> Sheet:
+    """A frame as it is; `settings` are written as they were typed."""
+    written_as_typed = [column in settings for column in frame.columns]
+    rows = [
+        [_setting(value) if typed else _number(value) for value, typed in zip(row, written_as_typed, strict=True)]
+        for row in frame.itertuples(index=False)
+    ]
     return Sheet(name, [str(column) for column in frame.columns], rows, [_is_numeric(frame[name]) for name in frame])
 
 
@@ -150,7 +154,9 @@ def _plain(value: Any) -> str:
 def _number(value: Any) -> str:
     import pandas as pd
 
-    return "" if value is None or pd.isna(value) else value if isinstance(value, str) else written(value)
+    if value is None or pd.isna(value):
+        return ""
+    return number(float(value)) if isinstance(value, float) else str(value)
 
 
 def _runtime(seconds: float) -> str:

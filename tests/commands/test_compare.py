@@ -244,6 +244,37 @@ def test_runs_that_did_not_finish_and_broken_ones_are_named_and_the_others_compa
     assert "good" in said.out
 
 
+def test_a_damaged_history_costs_its_curve_alone(folder, capsys):
+    folder.run("a", 0.9, "seed=0")
+    folder.run("b", 0.8, "seed=1")
+    folder.run("c", 0.8, "seed=2")
+    Path("runs/b/history.csv").write_bytes(b"epoch,val/accuracy\n\xff\xfe,1\n")
+    Path("runs/c/history.csv").write_text("epoch,val/accuracy\n1,high\n2,0.5\n")
+    assert main(["compare", "runs=runs", "hydra.run.dir=out"]) == 0
+    said = capsys.readouterr()
+    assert "warning: runs/b/history.csv cannot be read: it is damaged" in said.err
+    assert Path("out/figures/curves.png").exists()
+    compare("columns=reference", "hydra.run.dir=out2")
+    assert "runs/b/history.csv cannot be read" in capsys.readouterr().err
+
+
+def test_a_record_with_senseless_numbers_is_compared_all_the_same(folder, capsys):
+    folder.run("a", 0.9, "seed=0", optimizer__lr=float("nan"), record={"seconds": 10**400, "parameters": 10**30})
+    folder.run("b", 0.8, "seed=1", results=[("test", "odd", "inf")], optimizer__lr=10**400)
+    compare("format=html")
+    assert pd.read_csv("out/compare.csv")["optimizer.lr"].isna().sum() == 1
+
+
+@pytest.mark.parametrize("name", ["seconds", "parameters"])
+def test_runs_can_be_sorted_by_what_they_cost(folder, capsys, name):
+    folder.run("slow", 0.9, "batch_size=8", record={"seconds": 20, "parameters": 500})
+    folder.run("fast", 0.8, "batch_size=64", record={"seconds": 10, "parameters": 100})
+    compare(f"sort={name}", "rows=batch_size", f"cells={name}")
+    assert [line[0] for line in printed(capsys)[1:]] == ["8", "64"]
+    compare(f"sort={name}", "hydra.run.dir=out2")
+    assert [line[-1] for line in printed(capsys)[1:]] == ["fast", "slow"]
+
+
 def test_only_broken_runs_are_bad_data(folder, capsys):
     folder.run("broken")
     Path("runs/broken/run.json").write_text("{")
