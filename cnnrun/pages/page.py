@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from cnnrun.pages.parts import PageFigure, PageTable, drawn, is_short
+from cnnrun.pages.parts import PageFigure, PageTable, drawn, is_short, with_decimals
 from cnnrun.plots.packed import packed
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def page(
         css=_safe(css),
         js=_safe(js),
         facts=facts,
-        tables=tables,
+        tables=[with_decimals(table) for table in tables],
         figures=shown,
         settings=settings,
         warnings=warnings,

@@ -2,8 +2,8 @@
 
 import math
 import struct
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 PIXELS_TO_CSS = 96 / 120
@@ -22,7 +22,7 @@ class PageColumn:
     holds: str = ""
     """What it holds, with unit where it has one."""
     digits: int | None = None
-    """Decimals of its numbers; by default six digits that matter."""
+    """Decimals of its numbers; by default as `decimals` finds."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,25 @@ class DrawnCell:
     """Where it is sorted by something else than its text."""
     note: str
     link: str | None
+
+
+def with_decimals(table: PageTable) -> PageTable:
+    """The table, its columns with as many decimals as suit their numbers."""
+    columns = [
+        replace(column, digits=decimals(row.get(column.name) for row in table.rows))
+        if column.digits is None
+        else column
+        for column in table.columns
+    ]
+    return replace(table, columns=columns)
+
+
+def decimals(values: Iterable[Any]) -> int | None:
+    """The same number for all of a column that was measured; None, as they are, for settings such as 0.001."""
+    floats = [abs(value) for value in values if isinstance(value, float) and math.isfinite(value) and value]
+    if all(float(f"{value:.5g}") == value for value in floats) or min(floats) < 0.001:
+        return None
+    return 4 if max(floats) < 10 else 2 if max(floats) < 1000 else 1
 
 
 def drawn(row: Mapping[str, Any], column: PageColumn, link: str | None) -> DrawnCell:

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from cnnrun.pages import PageCell, PageColumn, PageFigure, PageTable, page, run_page
-from cnnrun.pages.parts import drawn, written
+from cnnrun.pages.parts import decimals, drawn, written
 from cnnrun.pages.run_page import flattened
 from tests.pages.example import ATTRIBUTE, FOLDER, HOSTILE, example_page, png
 
@@ -122,6 +122,23 @@ def test_values_are_written_and_sorted(value, text, value_sorted_by):
 def test_numbers_have_the_digits_of_their_column():
     assert written(0.98765, 3) == "0.988"
     assert written(1.0, 4) == "1.0000"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.1, 0.01, 0.0001], None),
+        ([0.993056, 1.0, math.nan, None], 4),
+        ([48.348912, 1.5], 2),
+        ([19775.03562, 0.5], 1),
+        ([0.0000123456, 0.5], None),
+        ([0.0, 1.0], None),
+        (["text", 3], None),
+        ([], None),
+    ],
+)
+def test_measured_numbers_of_a_column_have_the_same_decimals(values, expected):
+    assert decimals(values) == expected
 
 
 def test_a_page_of_nothing_is_a_page():

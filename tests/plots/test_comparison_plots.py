@@ -302,7 +302,19 @@ def test_a_large_figure_is_packed_and_looks_the_same():
     assert len(small) < 0.6 * len(original)
     pictures = [np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), float) for content in (original, small)]
     assert np.sqrt(np.mean((pictures[0] - pictures[1]) ** 2)) < 4
-    assert packed(small[: LARGE - 1]) == small[: LARGE - 1]
+    broken = original[: LARGE // 2] + bytes(LARGE)
+    for damaged in (broken, bytes(LARGE), original[:24] + bytes(LARGE)):
+        assert packed(damaged) == damaged
+
+
+def test_a_figure_that_would_be_gigantic_is_left_alone():
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("1", (9000, 9000)).save(buffer, "png", compress_level=0)
+    assert packed(buffer.getvalue()) == buffer.getvalue()
 
 
 AWKWARD: dict[str, Callable[[], Figure]] = {
