@@ -134,7 +134,7 @@ def test_a_pruned_run_ends_as_pruned(toy):
 def test_only_the_process_that_speaks_tells_a_tracker(toy, monkeypatch):
     config = compose.one(Request("train", "", (*QUICK, "logger=toy"))).config
     monkeypatch.setattr(distributed, "is_first", lambda: False)
-    with tracking.session(config, Run(Path("run"), writes=False)) as tracker:
+    with tracking.tracked(config, Run(Path("run"), writes=False)) as tracker:
         tracker.begin(config, 0, lambda: False)
         tracker.epoch({"epoch": 1})
         tracker.results([])
