@@ -169,6 +169,15 @@ def test_an_interrupted_study_leaves_its_table(toy):
     assert rows_of(Path("outputs/sweeps/mine"))[0]["n"] == "2"
 
 
+def test_a_study_goes_on_by_its_folder(toy, capsys):
+    write(TABLE)
+    toy.ENDS[1] = "no data"
+    assert study("model=mlp") == 4
+    toy.ENDS.clear()
+    assert cli.main(["train", "resume=outputs/sweeps/mine", "hydra/launcher=serial"]) == 0
+    assert [row["n"] for row in rows_of(Path("outputs/sweeps/mine"))][:2] == ["2", "2"]
+
+
 def test_words_replace_settings_and_pick_rows_and_columns(here):
     grid = jobs_of(TABLE, "epochs=3", "optimizer.lr=0.1", "seed=5", "model=mlp")
     assert [case.name for case in grid.asked] == ["model=mlp,optimizer.lr=0.10,seed=5"]
