@@ -36,8 +36,8 @@ PARTS = ("data", "models", "tasks", "metrics", "training", "plots", "report", "e
 Jobs = Literal["auto"] | PositiveInt
 Gpus = Annotated[list[NonNegativeInt], Field(min_length=1)] | None
 WORDS = {
-    signal.SIGKILL: "killed by SIGKILL (most often: out of memory)",
-    signal.SIGSEGV: "killed by SIGSEGV (a segmentation fault)",
+    "SIGKILL": "killed by SIGKILL (most often: out of memory)",
+    "SIGSEGV": "killed by SIGSEGV (a segmentation fault)",
 }
 LOST = 255
 """What the standard library takes for the exit code of a process whose fork server is gone."""
@@ -176,7 +176,7 @@ class ProcessRunner:
 
     def _take_away(self, running: _Running) -> Ended:
         """Clear up after a process that is gone; what it started goes with it."""
-        kill_group(running.process.pid, signal.SIGKILL)
+        kill_group(running.process.pid)
         self._running.remove(running)
         assert self._places is not None
         self._places.append(running.place)
@@ -190,8 +190,8 @@ class ProcessRunner:
 def _reason(code: int) -> str:
     """Why a process ended that could not say so itself; nothing if it could."""
     if code < 0:
-        signum = signal.Signals(-code)
-        return WORDS.get(signum, f"killed by {signum.name}")
+        name = next((signum.name for signum in signal.Signals if signum == -code), f"signal {-code}")
+        return WORDS.get(name, f"killed by {name}")
     return "killed, as the process that it was forked from is gone" if code == LOST else ""
 
 
@@ -201,7 +201,7 @@ def _tell(running: _Running, signum: int) -> None:
 
 
 def _kill(running: _Running) -> None:
-    kill_group(running.process.pid, signal.SIGKILL)
+    kill_group(running.process.pid)
     running.process.kill()
 
 

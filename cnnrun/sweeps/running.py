@@ -236,8 +236,13 @@ class SweepLauncher(Launcher):
         table.write(self.folder, [*before, *(row for row in rows.values() if row)])
 
     def _outcome(self, job: Job, reason: str) -> Outcome:
+        """What a job has come to, which stands in its folder: one that finished and died thereafter has finished."""
+        reached = outcome(job.settings, job.folder)
+        if reached.status == "interrupted":
+            reason = reason or "stopped by a signal that did not come from the sweep"
         settle(job.folder, self.task.command, job.config, job.invocation, reason)
-        return outcome(job.settings, job.folder, reason)
+        reached = outcome(job.settings, job.folder)
+        return reached if reached.status in DONE else outcome(job.settings, job.folder, reason)
 
     def _interrupted(self, job: Job, reason: str) -> Outcome:
         """What a job has come to that a signal met, which may have had no time to make its folder."""

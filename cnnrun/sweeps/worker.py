@@ -117,16 +117,16 @@ def _outlive_briefly(sentinel: int) -> None:
     wait([sentinel])
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE)
-    kill_group(os.getpid(), signal.SIGKILL)
+    kill_group(os.getpid())
 
 
-def kill_group(leader: int, signum: int) -> None:
-    """Send a signal to a process and all that it started, if there is any left."""
+def kill_group(leader: int) -> None:
+    """Kill a process and all that it started, if there is any left."""
     with suppress(ProcessLookupError, PermissionError):
         if hasattr(os, "killpg"):
-            os.killpg(leader, signum)
+            os.killpg(leader, signal.SIGKILL)
         else:
-            os.kill(leader, signum)
+            os.kill(leader, signal.SIGTERM)
 
 
 def _share_cores(threads: int | None) -> None:

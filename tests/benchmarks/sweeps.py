@@ -24,6 +24,8 @@ from typing import Any
 import yaml
 from measuring import machine
 
+EARLY = 0.2
+"""Share of the kills that come at any moment, before the first job, too; the others wait for one."""
 RATES = "0.0001,0.0003,0.001,0.003,0.01,0.03,0.1,0.3"
 
 
@@ -102,6 +104,8 @@ def kills(folder: Path, times: int, jobs: int, seconds: float) -> None:
         process = subprocess.Popen(
             command(*words, "sweep=killed"), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
+        if moments.random() > EARLY:
+            wait_for_a_job(killed, process)
         try:
             process.wait(moments.uniform(0, seconds))
         except subprocess.TimeoutExpired:
@@ -120,6 +124,13 @@ def kills(folder: Path, times: int, jobs: int, seconds: float) -> None:
         f"{count} kills, {jobs} jobs: {lost} lost, {len(again)} finished ones run again, {len(unreadable)} unreadable "
         f"files, {len(differ)} with other numbers than without a kill (two writers, or a lost state)"
     )
+
+
+def wait_for_a_job(sweep: Path, process: "subprocess.Popen[bytes]") -> None:
+    """Until one writes something, or all is done."""
+    began = time.time()
+    while process.poll() is None and not any(written(file) > began for file in sweep.glob("*/console.log")):
+        time.sleep(0.01)
 
 
 def finished(sweep: Path) -> dict[str, int]:
@@ -168,7 +179,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="of turns, for threads")
     parser.add_argument("--jobs", type=int, default=12, help="for overhead and kills")
     parser.add_argument("--times", type=int, default=20, help="for kills")
-    parser.add_argument("--seconds", type=float, default=20.0, help="the latest moment of a kill")
+    parser.add_argument("--seconds", type=float, default=10.0, help="the latest moment of a kill")
     arguments = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as name:

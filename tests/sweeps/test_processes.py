@@ -257,3 +257,17 @@ def test_a_convolution_trains_in_a_forked_process(tmp_path):
         float(row["value"]) for row in Run.open(tmp_path / "x/seed=1").results() if row["metric"] == "accuracy"
     ]
     assert min(accuracies) > 0.8
+
+
+def test_a_job_that_dies_after_it_finished_has_finished(ends):
+    ends(s1="die at the end", s2="stopped by somebody")
+    assert sweep("seed=0,1,2,3") == 4
+    assert {seed: (row["status"], row["error"]) for seed, row in rows().items()} == {
+        "0": ("finished", ""),
+        "1": ("finished", ""),
+        "2": ("failed", "stopped by a signal that did not come from the sweep"),
+        "3": ("finished", ""),
+    }
+    ends()
+    assert sweep("seed=0,1,2,3") == 0
+    assert seeds() == [0, 1, 2, 2, 3]

@@ -14,7 +14,7 @@ from cnnrun.tables import HISTORY, RESULTS
 
 
 def train(config, invocation):
-    """By seed: raise | wrong data | exit | vanish | kill | segfault | hang | deaf | wait; all else ends well."""
+    """By seed: raise | wrong data | exit | vanish | kill | segfault | hang | deaf | wait | ...; all else ends well."""
     seed = config["seed"]
     with open("calls.txt", "a") as file:
         file.write(f"{seed} {os.getpid()}\n")
@@ -32,6 +32,8 @@ def train(config, invocation):
         {"exit": lambda: sys.exit(3), "raise": lambda: 1 / 0, "vanish": lambda: os._exit(3)}.get(end, lambda: None)()
         if end in ("kill", "segfault"):
             os.kill(os.getpid(), {"kill": signal.SIGKILL, "segfault": signal.SIGSEGV}[end])
+        if end == "stopped by somebody":
+            os.kill(os.getpid(), signal.SIGTERM)
         if end == "deaf":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         while end in ("hang", "deaf", "wait"):
@@ -45,3 +47,5 @@ def train(config, invocation):
         accuracy = 0.5 + seed / 100
         run.write_rows(RESULTS, [{"split": "test", "metric": "accuracy", "value": accuracy}])
         run.update(status="finished", seconds=0.1, best_value=accuracy)
+    if end == "die at the end":
+        os.kill(os.getpid(), signal.SIGSEGV)
