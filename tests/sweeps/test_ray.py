@@ -64,6 +64,20 @@ def test_an_address_at_which_nobody_answers_is_told_at_once(toy, capsys):
     assert time.monotonic() - began < 60, "Ray alone takes two minutes"
 
 
+@pytest.mark.slow
+@with_ray
+def test_a_cluster_that_asks_for_a_token_is_told(place, monkeypatch, tmp_path):
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = place.run(command(place, f"127.0.0.1:{taken.getsockname()[1]}", "model.end=well,fine"))
+    assert done.returncode == 2
+    error = done.stderr.splitlines()[-1]
+    assert (
+        "the cluster asks for a token: RAY_AUTH_TOKEN or ~/.ray/auth_token as on the machine that started it" in error
+    )
+
+
 @pytest.fixture(scope="module")
 def cluster():
     """The address of a Ray cluster of two cores that lives as long as the tests of this file."""
@@ -117,21 +131,24 @@ def command(place, address, *words):
 
 @pytest.mark.slow
 @with_ray
-def test_a_job_that_is_killed_is_one_row_and_the_second_call_runs_it_alone(cluster, place):
-    words = command(place, cluster, "model.end=well,killed,fine", "epochs=2")
+def test_a_job_that_is_killed_is_one_row_and_the_second_call_runs_it_alone(cluster, place, monkeypatch):
+    monkeypatch.setenv("CNNRUN_WORD", "word")
+    words = command(place, cluster, "model.end=well,killed,tell", "epochs=2")
     first = place.run(words)
     assert first.returncode == 4, first.stderr
     rows = place.rows()
     assert rows["killed"][0] == "failed"
     assert rows["killed"][1].startswith("killed by SIGKILL")
-    assert rows["well"] == rows["fine"] == ("finished", "")
-    before = place.records("well", "fine")
+    assert rows["well"] == rows["tell"] == ("finished", "")
+    told = (place.job("tell") / "console.log").read_text()
+    assert f"threads=1 gpus='' word=word here={os.getcwd()}" in told
+    before = place.records("well", "tell")
 
     place.cure()
     second = place.run(words)
     assert second.returncode == 0, second.stderr
     assert {status for status, _ in place.rows().values()} == {"finished"}
-    assert place.records("well", "fine") == before
+    assert place.records("well", "tell") == before
     assert second.stderr.count("finished before") == 2
 
 
@@ -156,13 +173,3 @@ def test_a_stopped_sweep_leaves_no_job_behind_and_the_same_command_goes_on(clust
     assert again.returncode == 0, again.stderr
     assert place.epochs("slow") == place.epochs("slower") == 12
     assert {status for status, _ in place.rows().values()} == {"finished"}
-
-
-@pytest.mark.slow
-@with_ray
-def test_a_job_has_the_threads_it_asked_for_and_sees_no_gpu_that_it_did_not(cluster, place, monkeypatch):
-    monkeypatch.setenv("CNNRUN_WORD", "word")
-    done = place.run(command(place, cluster, "model.end=well,tell", "epochs=1", "hydra.launcher.num_cpus=2"))
-    assert done.returncode == 0, done.stderr
-    told = (place.job("tell") / "console.log").read_text()
-    assert f"threads=2 gpus='' word=word here={os.getcwd()}" in told
