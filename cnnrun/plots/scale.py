@@ -86,7 +86,10 @@ def limits(metric: np.ndarray, higher_is_better: bool) -> tuple[float, float]:
 
 
 def text_of(value: object) -> str:
-    return NOTHING if _is_missing(value) else str(value)
+    """A value of a setting, as it is written."""
+    if _is_missing(value):
+        return NOTHING
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def number_text(value: float) -> str:

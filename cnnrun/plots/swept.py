@@ -158,7 +158,7 @@ def _draw(axes: Axes, line: _Line, color: str, named: bool) -> None:
     bars = axes.hlines if named else axes.vlines
     bars(line.places, line.low, line.high, linewidth=1.6, alpha=0.55, **style)
     joined = not named and len(set(line.places)) == len(line.places)
-    size = 3.5 if color == OTHERS else 6
+    size = 3.5 if color == OTHERS or len(x) > MOST_NOTES else 6
     axes.plot(x, y, marker="o", markersize=size, linewidth=1.2, linestyle="-" if joined else "none", **style)
     axes.plot(x[line.best], y[line.best], "*", **star)
 

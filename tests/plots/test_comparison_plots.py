@@ -156,7 +156,7 @@ def test_few_values_are_ticks_and_many_have_round_ones(values: list[float], tick
 def test_a_setting_that_a_run_lacks_has_a_place_of_its_own():
     scale = scale_of([64, None, 128, float("nan")])
     np.testing.assert_array_equal(scale.places, [64, np.nan, 128, np.nan])
-    assert scale_of(["a", None, ""]).names == ["a", "none"]
+    assert scale_of(["a", None, "", 1e-5 / 3 * 3]).names == ["1e-05", "a", "none"]
 
 
 def test_swept_numbers_lie_at_their_values_with_their_intervals():
