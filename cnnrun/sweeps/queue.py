@@ -105,13 +105,11 @@ class SlurmQueue:
 
     def tell(self, tasks: Sequence[Task]) -> None:
         """By Ctrl-C, on which they end at once; after a termination they wait for SLURM to put them back."""
-        numbers = [task.job_id for task in tasks]
-        _call("scancel", "--state=PENDING", *numbers)
-        _call("scancel", "--signal=INT", *numbers)
+        _cancel(tasks, "--state=PENDING")
+        _cancel(tasks, "--signal=INT")
 
     def kill(self, tasks: Sequence[Task]) -> None:
-        if tasks:
-            _call("scancel", *(task.job_id for task in tasks))
+        _cancel(tasks)
 
     def _look(self) -> None:
         """Where squeue fails, as under load, what was known before still holds."""
@@ -135,6 +133,12 @@ def _result(task: Task) -> str | None:
     except FailedJobError as error:
         lines = [line for line in str(error).partition("You can check")[0].splitlines() if line.strip(" -")]
         return lines[-1] if lines else "its worker failed"
+
+
+def _cancel(tasks: Sequence[Task], *how: str) -> None:
+    """Without a number scancel would take all jobs of the user."""
+    if tasks:
+        _call("scancel", *how, *(task.job_id for task in tasks))
 
 
 def _call(program: str, *words: str) -> str | None:
