@@ -107,6 +107,6 @@ def _choices(command: str, key: str, chosen: dict[str, str], places: list[Path])
         if setting.key == (name or key):
             listed = CHOICES.match(setting.comment)
             if listed:
-                return listed[0].split(" | ")
+                return listed[0].rstrip(":").split(" | ")
             return ["true", "false"] if setting.value in ("true", "false") else []
     return []

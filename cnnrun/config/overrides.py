@@ -18,11 +18,10 @@ RUN_FOLDER, SWEEP_FOLDER = "hydra.run.dir", "hydra.sweep.dir"
 EXPERIMENT = "experiment"
 OPTIONAL = (EXPERIMENT, "logger")
 """Groups that need not be chosen."""
-NO_CHOICE = (*(f"{group}=null" for group in OPTIONAL), "model=null")
-"""Words that say what is so in any case, where they are allowed; Hydra does not take them."""
-
 STUDY, BUDGET, FULL = "study", "budget", "full"
 """The settings that name a grid with published numbers, and how much of it to run: all of it by default."""
+NO_CHOICE = (*(f"{group}=null" for group in OPTIONAL), "model=null", f"{STUDY}=null")
+"""Words that say what is so in any case, where they are allowed; Hydra does not take them."""
 
 Word = tuple[str, str]
 """The key and the value of one override, as text."""

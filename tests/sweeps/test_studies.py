@@ -297,12 +297,20 @@ def test_half_a_study_is_told_what_it_lacks(toy, words, told, capsys):
     assert toy.CALLS == []
 
 
+def test_no_study_is_none(toy):
+    assert cli.main(["train", "study=null", "budget=full", "hydra.run.dir=x"]) == 0
+    assert cli.main(["train", "-m", "hydra/launcher=serial", "study=null", "seed=1,2"]) == 0
+    assert len(toy.CALLS) == 3
+
+
 def test_help_and_completion_know_the_studies(toy, capsys):
     write(TABLE)
     assert cli.main(["train", "--help"]) == 0
     assert "study=       mine" in capsys.readouterr().out
     assert cli.main(["__complete", "cnnrun train study=m"]) == 0
     assert capsys.readouterr().out == "study=mine\n"
+    assert cli.main(["__complete", "cnnrun train budget="]) == 0
+    assert capsys.readouterr().out.split() == ["budget=full", "budget=smoke"]
 
 
 def test_volatility_is_the_deviation_of_the_steps():
