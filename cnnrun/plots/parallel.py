@@ -20,7 +20,6 @@ from cnnrun.plots.scale import (
     is_logarithmic,
     label_decades,
     limits,
-    number_text,
     scale_of,
     tick_text,
     ticks_of,
@@ -71,7 +70,7 @@ def parallel(runs: pd.DataFrame, settings: Sequence[str], metric: str, higher_is
     bar.ax.tick_params(labelsize=NAME_SIZE)
     low = limits(values, higher_is_better)[0]
     if not isinstance(norm, LogNorm) and (values < low).any():
-        write_beside_title(axes, f"{metric} down to {number_text(np.nanmin(values))}")
+        write_beside_title(axes, f"{metric} down to {tick_text(np.nanmin(values))}")
     return figure
 
 

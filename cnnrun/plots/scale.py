@@ -98,7 +98,7 @@ def number_text(value: float) -> str:
         return "–"
     if abs(value) <= 1:
         return f"{value:.4f}" if value == 0 or abs(value) >= 0.001 else f"{value:.2e}"
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:#.4g}".rstrip(".")
 
 
 def tick_text(value: float) -> str:
@@ -122,7 +122,7 @@ def set_metric(axis: Axis, values: np.ndarray, higher_is_better: bool) -> str:
     if not beyond.size:
         return ""
     (axes.set_ylim if upright else axes.set_xlim)(low, high)
-    return f"{beyond.size} value{'s' * (beyond.size > 1)} beyond the axis, down to {number_text(beyond.min())}"
+    return f"{beyond.size} value{'s' * (beyond.size > 1)} beyond the axis, down to {tick_text(beyond.min())}"
 
 
 def label_decades(axis: Axis, values: np.ndarray) -> None:
