@@ -63,8 +63,12 @@ def notes(study: Study, rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def is_share(cell: str) -> bool:
     """Whether a cell is a share of samples, or is taken for one."""
-    metric = cell.partition("@")[0].rpartition("/")
-    return bool(metric[1]) and any(word in metric[2] for word in SHARES)
+    return "/" in cell and any(word in _metric(cell) for word in SHARES)
+
+
+def _metric(cell: str) -> str:
+    """Without split and epoch."""
+    return cell.partition("@")[0].rpartition("/")[2]
 
 
 def _row(study: Study, place: Place, cell: str, told: list[Told], chosen: str) -> dict[str, Any]:
@@ -109,7 +113,7 @@ def _remarks(found: Verdict, cell: str, n: int | None) -> list[str]:
     remarks = list(found.remarks)
     if not is_share(cell):
         remarks.append("the interval is that of our seeds alone")
-    elif cell.rpartition("/")[2] not in COUNTED:
+    elif _metric(cell) not in COUNTED:
         remarks.append("the test sets' errors are those of a share of so many samples")
     if is_share(cell) and n is None:
         remarks.append("the error of the published number is not known")
