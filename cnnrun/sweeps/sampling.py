@@ -1,6 +1,7 @@
 """How a search proposes the next trial."""
 
 import random
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -26,8 +27,9 @@ class Sampling:
         seed = self.seed_of(number)
         if self.method == "random":
             return samplers.RandomSampler(seed=seed)
-        # Trials that run are taken for bad ones, so that two at a time do not try the same.
-        return samplers.TPESampler(n_startup_trials=self.startup, constant_liar=True, seed=seed)
+        with warnings.catch_warnings(action="ignore"):  # Optuna 4 calls the lies an experiment
+            # Trials that run are taken for bad ones, so that two at a time do not try the same.
+            return samplers.TPESampler(n_startup_trials=self.startup, constant_liar=True, multivariate=True, seed=seed)
 
     def seed_of(self, number: int) -> int:
         return self.generator(number).getrandbits(32)

@@ -16,7 +16,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from cnnrun import console
 from cnnrun.config import compose, overrides
 from cnnrun.config.schema import check_fields
-from cnnrun.errors import ConfigError
+from cnnrun.errors import ConfigError, Interrupted
 from cnnrun.sweeps import storage
 from cnnrun.sweeps.begun import refuse_another_search, settings_of
 from cnnrun.sweeps.jobs import APART, Job
@@ -87,14 +87,16 @@ class OptunaSweeper(Sweeper):
             ending = Ending(self._launcher.folder, trials, words)
             before = ending.rows(to_do=False)
             self._tell(trials, len(before))
-            reached = self._launcher.search(trials, before, trials.to_do)
-            ending.end(self._loader, probes[0].config, reads_test=reads_test)
-            ran = {row.folder for row in reached}
-            rows = ending.rows()
+            try:
+                reached = self._launcher.search(trials, before, trials.to_do)
+            except Interrupted:
+                ending.write(figures=probes[0].config["figures"])
+                raise
+            ending.write(figures=probes[0].config["figures"])
+            if reads_test:
+                ending.read_test(self._loader, probes[0].config)
             ending.tell()
-            self._launcher.conclude(
-                [row for row in rows if row.folder not in ran], [row for row in rows if row.folder in ran], len(reached)
-            )
+            self._launcher.conclude(*ending.parted({row.folder for row in reached}), len(reached))
         return []
 
     def _prepare(self, words: list[str], point: dict[str, str]) -> Job:
@@ -106,7 +108,7 @@ class OptunaSweeper(Sweeper):
         """Those of the study in the sweep's folder, which is begun where there is none."""
         settings, folder = self._settings, self._launcher.folder
         objective = Objective.of(probes[0].config)
-        place = settings.storage or folder / storage.FILE
+        place = settings.storage or (folder / storage.FILE).resolve()
         pruning = Pruning(settings.pruner, settings.min_epochs, max(int(job.config["epochs"]) for job in probes))
         study = storage.open_study(storage.open_storage(place), folder.name, objective, pruner=pruning.pruner())
         refuse_another_search(study, folder, space, common)

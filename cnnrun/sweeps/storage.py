@@ -38,7 +38,7 @@ def open_storage(place: Path | str, *, is_there: bool = False) -> "BaseStorage":
         if isinstance(place, str):
             return RDBStorage(place, **known)
         # Not by its URL: a path may hold any sign.
-        creator = partial(_connect, place.resolve())
+        creator = partial(_connect, place)
         return RDBStorage(f"sqlite:///{FILE}", engine_kwargs={"creator": creator}, **known)
     except (SQLAlchemyError, ImportError, ValueError, RuntimeError) as error:
         why = str(error).strip().splitlines()[0]

@@ -76,11 +76,12 @@ class Trials:
         self._sampling = sampling
         self._watch = watch
         self._words = words
-        self.most = int(min(most, space.size))
         self._given: dict[str, Trial] = {}
         self._refuse_strangers()
         self._complete_and_settle()
         tried = self.tried()
+        self.most = max(int(min(most, space.size)), len(tried))
+        """Trials in all."""
         self._numbers = {each.name: each.number for each in tried}
         self._left = [each.trial for each in tried if each.state == "RUNNING"]
         self._again = [each.trial for each in tried if each.state == "FAIL" and not each.is_done]

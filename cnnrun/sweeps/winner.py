@@ -3,8 +3,10 @@
 import csv
 import io
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import compress
+from operator import not_
 from pathlib import Path
 from typing import Any
 
@@ -43,19 +45,29 @@ class Ending:
         tried = [each for each in self._trials.tried() if to_do or each.is_done]
         return [self._row(each) for each in tried]
 
-    def end(self, loader: ConfigLoader, config: Mapping[str, Any], *, reads_test: bool) -> None:
-        """Write the tables and figures, then judge the winner on test, unless that was done before.
+    def parted(self, folders: Container[Path]) -> tuple[list[Outcome], list[Outcome]]:
+        """The rows apart: those in these folders last, but for failures that to try again would not help."""
+        rows = self.rows()
+        tried = zip(self._trials.tried(), rows, strict=True)
+        counts = [row.folder in folders and not (each.is_done and each.state == "FAIL") for each, row in tried]
+        return list(compress(rows, map(not_, counts))), list(compress(rows, counts))
+
+    def write(self, *, figures: bool) -> None:
+        """Write the tables, and draw them, with what there is."""
+        table.write(self._folder, self.rows())
+        self._write_tables()
+        if figures:
+            self._draw()
+
+    def read_test(self, loader: ConfigLoader, config: Mapping[str, Any]) -> None:
+        """Judge the winner on test, unless that was done before.
 
         Args:
             config: of any trial.
         """
-        self._write_tables()
-        if config["figures"]:
-            self._draw()
-        winner = table.chosen(self.rows())
-        if winner and reads_test:
+        if winner := table.chosen(self.rows()):
             self._judge(winner, loader, config)
-        table.write(self._folder, self.rows())
+            table.write(self._folder, self.rows())
 
     def tell(self) -> None:
         """Say which trial was the best, and how to train it again."""
@@ -88,7 +100,8 @@ class Ending:
         return self._folder / TEST / name
 
     def _write_tables(self) -> None:
-        _write(self._folder, TRIALS, self._trial_rows())
+        if rows := self._trial_rows():
+            _write(self._folder, TRIALS, rows)
         if shares := self._importance():
             _write(self._folder, IMPORTANCE, [{"setting": key, "importance": share} for key, share in shares.items()])
 
@@ -126,7 +139,9 @@ class Ending:
         from cnnrun.plots.search_history import search_history
 
         objective, figures = self._trials.objective, self._folder / FIGURES
-        trials = pd.read_csv(_file(self._folder, TRIALS))
+        if not (table_of_trials := _file(self._folder, TRIALS)).is_file():
+            return
+        trials = pd.read_csv(table_of_trials)
         drawn = search_history(trials, objective.monitor, objective.higher_is_better)
         write_bytes(figures / "search_history.png", png(drawn))
         if (shares := _file(self._folder, IMPORTANCE)).is_file():

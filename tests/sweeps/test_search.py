@@ -177,7 +177,7 @@ def test_trials_are_those_of_plain_optuna_with_the_same_seeds(begin, tmp_path):
     distributions = {"model": Choice(["cnn", "mlp"]), "optimizer.lr": Float(1e-4, 0.1, log=True)}
     expected = []
     for number in range(14):
-        plain.sampler = optuna.samplers.TPESampler(seed=sampling.seed_of(number), n_startup_trials=5)
+        plain.sampler = optuna.samplers.TPESampler(seed=sampling.seed_of(number), n_startup_trials=5, multivariate=True)
         trial = plain.ask(distributions)
         rounded = float(f"{trial.params['optimizer.lr']:.4g}")
         expected.append((trial.params["model"], rounded))
@@ -258,6 +258,24 @@ def test_a_run_that_diverged_has_failed_for_good(begin, tmp_path):
     again = begin("a=range(0,9)", most=2)
     assert again.next() is None
     assert [each.state for each in again.tried()] == ["FAIL", "FAIL"]
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        ({"name": "classification", "monitor": "f1_macro"}, Objective("val/f1_macro", higher_is_better=True)),
+        ({"name": "classification", "monitor": "loss"}, Objective("val/loss", higher_is_better=False)),
+        ({"name": "forecasting", "monitor": "mae"}, Objective("val/mae", higher_is_better=False)),
+    ],
+)
+def test_the_direction_is_that_of_the_task(task, expected):
+    assert Objective.of({"task": task}) == expected
+
+
+def test_a_lower_number_of_trials_takes_none_away(begin, tmp_path):
+    run_all(begin("a=range(0,9)", most=4), tmp_path, lambda params: 0.5)
+    fewer = begin("a=range(0,9)", most=2)
+    assert (fewer.most, fewer.to_do, fewer.next()) == (4, 0, None)
 
 
 def test_a_trial_that_was_judged_by_something_else_ends_the_search(begin, tmp_path):
