@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PREFIX = "hydra.launcher."
 ANSWERS_WITHIN = 5.0
-"""Seconds. Ray itself takes two minutes to give up an address at which nobody listens."""
+"""Seconds. Ray itself still tries an address at which nobody listens after five minutes."""
 
 
 class RayLauncher(SweepLauncher):
@@ -149,8 +149,6 @@ def _join(address: str) -> None:
         ray.init(address=address, log_to_driver=False, configure_logging=False, logging_level=logging.ERROR)
     except (RayError, ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise ConfigError(f"{where}: {_advice(error)}") from error
-    except SystemExit as error:  # how Ray gives up, after two minutes
-        raise ConfigError(f"{where}: what answers there is no Ray cluster, or one of another version") from error
     finally:
         signal.signal(signal.SIGTERM, handler)  # Ray's would end this process before its jobs are told
 

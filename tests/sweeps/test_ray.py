@@ -61,7 +61,7 @@ def test_an_address_at_which_nobody_answers_is_told_at_once(toy, capsys):
     error = capsys.readouterr().err.splitlines()[-1]
     assert f"hydra.launcher.address=127.0.0.1:{port}: no Ray cluster: nobody answers at 127.0.0.1:{port}" in error
     assert error.endswith("start one with: ray start --head")
-    assert time.monotonic() - began < 60, "Ray alone takes two minutes"
+    assert time.monotonic() - began < 60, "Ray alone still tries after five minutes"
 
 
 @pytest.mark.slow

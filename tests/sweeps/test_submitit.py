@@ -16,6 +16,7 @@ try:
     import submitit  # noqa: F401
 except ImportError:
     HAS_SUBMITIT = False
+STAND_IN = Path(__file__).parents[1] / "stand_ins" / "slurm.py"
 with_submitit = pytest.mark.skipif(not HAS_SUBMITIT, reason="needs submitit: pip install 'cnnrun[slurm]'")
 
 
@@ -114,3 +115,44 @@ def test_a_job_that_meets_its_limit_goes_on_from_its_checkpoint_as_often_as_it_m
     told = (place.job("slow") / "console.log").read_text()
     assert told.count("stopped in epoch") == 2
     assert told.count("epoch  1/60") == 1
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """The folder with a file for each job that was handed to a stand-in for SLURM."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "jobs").mkdir()
+    text = STAND_IN.read_text().replace("/usr/bin/env python", sys.executable, 1)
+    for name in ("sbatch", "srun", "squeue", "scancel"):
+        (tmp_path / "bin" / name).write_text(text)
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("STAND_IN", str(tmp_path / "jobs"))
+    return tmp_path / "jobs"
+
+
+@pytest.mark.slow
+@with_submitit
+@pytest.mark.skipif(sys.platform != "linux", reason="the stand-in for SLURM reads /proc")
+def test_a_grid_is_one_array_and_a_second_command_takes_up_what_is_in_the_queue(place, slurm):
+    words = place.command("submitit_slurm", "model.end=slow,killed", "epochs=8", "hydra.launcher.cpus_per_task=1")
+    driver = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    place.wait_for(lambda: place.epochs("slow") >= 1, driver)
+    driver.kill()
+    driver.wait()
+    assert sorted(job.name for job in slurm.iterdir()) == ["100_0", "100_1"]
+
+    again = place.run(words)
+    assert again.returncode == 4, again.stderr
+    rows = place.rows()
+    assert rows["slow"] == ("finished", "")
+    assert rows["killed"][1].startswith("killed by SIGKILL")
+    assert sum(job.name in ("100_0", "100_1") for job in slurm.iterdir()) == 2
+    assert (place.job("slow") / "console.log").read_text().count("epoch 1/8") == 1
+    place.cure()
+    assert place.run(words).returncode == 0
+    assert place.rows()["killed"] == ("finished", "")
+    script = next((place.folder / ".submitit").glob("*/100_submission.sh")).read_text()
+    assert "#SBATCH --array=0-1%2" in script
+    assert "#SBATCH --cpus-per-task=1" in script
+    assert "#SBATCH --job-name=cnnrun" in script
