@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnnrun.comparison.compared import OWN, Comparison
@@ -40,7 +40,20 @@ def overview(compared: Comparison, metrics: Sequence[str] = ()) -> Sheet:
         metrics: to show; by default that which ranks, and the same on test.
     """
     metrics = list(metrics) or headline_metrics(compared)
-    return _of_groups(compared, metrics) if compared.has_seeds else _of_runs(compared, metrics)
+    sheet = _of_groups(compared, metrics) if compared.has_seeds else _of_runs(compared, metrics)
+    return _without_marks(sheet) if len(compared.members) == 1 and not compared.runs["dead"].any() else sheet
+
+
+def _without_marks(sheet: Sheet) -> Sheet:
+    """Where there is nothing to be better than."""
+    kept = [place for place, name in enumerate(sheet.columns) if name != MARK]
+    return replace(
+        sheet,
+        columns=[sheet.columns[place] for place in kept],
+        rows=[[line[place] for place in kept] for line in sheet.rows],
+        numeric=[sheet.numeric[place] for place in kept],
+        bold=set(),
+    )
 
 
 def headline_metrics(compared: Comparison) -> list[str]:

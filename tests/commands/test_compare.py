@@ -275,6 +275,16 @@ def test_runs_can_be_sorted_by_what_they_cost(folder, capsys, name):
     assert [line[-1] for line in printed(capsys)[1:]] == ["fast", "slow"]
 
 
+def test_one_run_alone_is_shown_without_a_mark(folder, capsys):
+    folder.run("a", 0.9)
+    compare("format=[md,tex]")
+    assert printed(capsys) == [
+        ["val/accuracy", "test/accuracy", "best_epoch", "runtime", "run"],
+        ["0.9000", "0.8900", "1", "37m 7s", "a"],
+    ]
+    assert "**" not in Path("out/compare.md").read_text()
+
+
 def test_only_broken_runs_are_bad_data(folder, capsys):
     folder.run("broken")
     Path("runs/broken/run.json").write_text("{")
