@@ -17,6 +17,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from cnnrun.config import compose
 from cnnrun.errors import Interrupted
 from cnnrun.run import CONSOLE
 from cnnrun.signals import NOTED
@@ -26,13 +27,16 @@ from cnnrun.sweeps.jobs import Ended, Job
 from cnnrun.sweeps.running import Runner, SweepLauncher
 from cnnrun.sweeps.worker import GRACE, Assignment, kill_group, work
 
-LIBRARIES = (
-    *("torch", "torch.fx", "torch.nested", "torch._dynamo", "torchvision", "pandas", "sklearn.datasets"),
-    *("matplotlib.backends.backend_agg", "matplotlib.figure", "matplotlib.textpath"),
-)
-"""What jobs of ours import, some of it late."""
-PARTS = ("data", "models", "tasks", "metrics", "training", "plots", "report", "experiment", "config")
+PARTS = ("data", "models", "tasks", "metrics", "training", "experiment", "report", "config")
 """Packages of ours that jobs import from when they know what they need."""
+FIGURES = "plots"
+"""The one that jobs with figures import from; with matplotlib, it takes as long as all others."""
+LATE = {
+    ("dataset", "digits"): "sklearn.datasets",
+    ("dataset", "torchvision"): "torchvision",
+    ("model", "backbone"): "torchvision.models",
+}
+"""What a part of that name imports when it is used."""
 Jobs = Literal["auto"] | PositiveInt
 Gpus = Annotated[list[NonNegativeInt], Field(min_length=1)] | None
 WORDS = {
@@ -57,6 +61,8 @@ class ProcessLauncher(SweepLauncher):
         check_setting("hydra.launcher.gpus", Gpus, self._gpus)
         check_setting("hydra.launcher.timeout_min", PositiveFloat | None, self._timeout_min)
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        if not self.folder.exists():  # a new sweep has something to do, and can check its jobs meanwhile
+            _warm_up(self.task.function, compose.plain(config))
 
     def runner(self, number_of_jobs: int) -> Runner:
         task = self.task
@@ -95,9 +101,9 @@ class ProcessRunner:
         self._jobs = jobs
         self._gpus = gpus
         self._timeout_min = timeout_min
-        self._context = _context(function)
         self._places: list[str | None] | None = None
         """Those that are free; None before the first job."""
+        self._context: Any = None
         self._threads = 1
         self._running: list[_Running] = []
 
@@ -107,6 +113,7 @@ class ProcessRunner:
     def start(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
             if self._places is None:
+                self._context = _context(self._function, job.config)
                 self._places = self._divide(job)
             place = self._places.pop(0)
             process = self._context.Process(target=work, args=(self._assignment(job, place),))
@@ -205,27 +212,38 @@ def _kill(running: _Running) -> None:
     running.process.kill()
 
 
-def _context(function: str) -> Any:
+def _context(function: str, config: dict[str, Any]) -> Any:
     """Fork from a process that has imported what jobs need, and has computed nothing; spawn where that is not safe."""
     if not sys.platform.startswith("linux"):
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_to_import(function))
+    context.set_forkserver_preload(_to_import(function, config))
     return context
 
 
-def _to_import(function: str) -> list[str]:
+def _warm_up(function: str, config: dict[str, Any]) -> None:
+    """Let it import, where there is such a process."""
+    if _context(function, config).get_start_method() == "forkserver":
+        from multiprocessing import forkserver
+
+        with _undisturbed():
+            forkserver.ensure_running()
+
+
+def _to_import(function: str, config: dict[str, Any]) -> list[str]:
     module = function.partition(":")[0]
     if not module.startswith("cnnrun."):
         return [work.__module__, module]
     import cnnrun
 
+    parts = [*PARTS, FIGURES] if config.get("figures") else PARTS
+    names = [(group, node.get("name")) for group, node in config.items() if isinstance(node, dict)]
     ours = [
         found.name
-        for part in PARTS
+        for part in parts
         for found in pkgutil.iter_modules([f"{cnnrun.__path__[0]}/{part}"], f"cnnrun.{part}.")
     ]
-    return [work.__module__, *LIBRARIES, module, *ours]
+    return ["torch", work.__module__, module, *ours, *(LATE[name] for name in names if name in LATE)]
 
 
 @contextmanager
