@@ -3,10 +3,15 @@
 sweep     compose the sweep, name its folder, hand it to Hydra's sweeper
 grid      the sweeper: every combination of the values given
 running   what runs jobs, what asks for jobs, the launcher that brings the two together
-serial    the launcher: one job after the other, in this process
+processes the launcher that -m uses: several jobs at a time, each in a process of its own
+sharing   how many jobs a machine takes, and what of it each gets
+worker    what such a process does
+serial    the launcher that runs one job after the other, in this process
+checked   the settings of launchers and sweepers, against their types
 jobs      what a job is, and what came of it
 folders   what stands in the folders of jobs
-plan      the sweep's own folder
+plan      the sweep's own folder: its lock, and sweep.json
+going_on  resume=SWEEP_DIR
 progress  what is told while it runs
 names     folder names of sweeps and jobs
 table     sweep.csv, and what is printed at the end

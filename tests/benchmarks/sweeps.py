@@ -177,7 +177,7 @@ def main() -> None:
     parser.add_argument("--opsd", type=Path, help="the CSV of Open Power System Data, for eight")
     parser.add_argument("--mnist", type=Path, help="its folder, for threads")
     parser.add_argument("--rounds", type=int, default=3, help="of turns, for threads")
-    parser.add_argument("--jobs", type=int, default=12, help="for overhead and kills")
+    parser.add_argument("--jobs", type=int, help="12 for overhead, 40 for kills")
     parser.add_argument("--times", type=int, default=20, help="for kills")
     parser.add_argument("--seconds", type=float, default=10.0, help="the latest moment of a kill")
     arguments = parser.parse_args()
@@ -186,13 +186,13 @@ def main() -> None:
         folder = Path(name)
         match arguments.what:
             case "overhead":
-                overhead(folder, arguments.jobs)
+                overhead(folder, arguments.jobs or 12)
             case "eight":
                 eight(folder, arguments.opsd)
             case "threads":
                 threads(folder, arguments.mnist, arguments.rounds)
             case "kills":
-                kills(folder, arguments.times, arguments.jobs, arguments.seconds)
+                kills(folder, arguments.times, arguments.jobs or 40, arguments.seconds)
 
 
 if __name__ == "__main__":
