@@ -16,7 +16,17 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from cnnrun.plots.canvas import RED, escape, new_figure, tidy
 from cnnrun.plots.long_names import LINE, legend_below, legend_rows, shorten
 from cnnrun.plots.palette import COLORS, OTHERS
-from cnnrun.plots.scale import NOTHING, Scale, scale_of, set_metric, text_of, tick_text, ticks_of, write_beside_title
+from cnnrun.plots.scale import (
+    NOTHING,
+    Scale,
+    limits,
+    scale_of,
+    set_metric,
+    text_of,
+    tick_text,
+    ticks_of,
+    write_beside_title,
+)
 
 WIDTH = 8.0
 NAME_SIZE = 9.0
@@ -180,6 +190,7 @@ def _write_notes(axes: Axes, line: _Line, named: bool) -> None:
 
 
 def _set_metric_axis(axes: Axes, groups: pd.DataFrame, metric: str, higher_is_better: bool, *, upright: bool) -> None:
+    """Show intervals as far beyond the means as these lie apart: of two seeds some are many times as long."""
     axis = axes.yaxis if upright else axes.xaxis
     axis.set_label_text(escape(metric))
     values, ends = groups.reindex(columns=[metric, f"{metric}/high"]).to_numpy(dtype=float).T
@@ -190,11 +201,16 @@ def _set_metric_axis(axes: Axes, groups: pd.DataFrame, metric: str, higher_is_be
     if not upright:
         axis.set_major_locator(MaxNLocator(nbins=7))
     note = set_metric(axis, values, higher_is_better)
-    write_beside_title(axes, note)
+    range_of, set_range = (axes.get_ylim, axes.set_ylim) if upright else (axes.get_xlim, axes.set_xlim)
+    low, high = range_of()
     if note:  # the range was set for the values: let their intervals in
-        low, high = axes.get_ylim() if upright else axes.get_xlim()
-        high = max(high, np.nanmax(ends[values >= low], initial=high) + 0.03 * (high - low))
-        (axes.set_ylim if upright else axes.set_xlim)(low, high)
+        set_range(low, max(high, np.nanmax(ends[values >= low], initial=high) + 0.03 * (high - low)))
+    elif axis.get_scale() == "linear":
+        least, most = limits(values, higher_is_better)
+        least, most = max(low, 2 * least - most), min(high, 2 * most - least)
+        set_range(least, most)
+        note = "some intervals reach beyond the axis" if (least, most) != (low, high) else ""
+    write_beside_title(axes, note)
 
 
 def _mark_beyond(axes: Axes, line: _Line, named: bool, color: str) -> None:

@@ -171,6 +171,14 @@ def test_swept_numbers_lie_at_their_values_with_their_intervals():
     np.testing.assert_allclose(ends, table[[f"{METRIC}/low", f"{METRIC}/high"]][::-1])
 
 
+def test_an_interval_far_longer_than_the_means_are_apart_does_not_press_them_together():
+    table = groups([0.1, 0.01]).assign(**{f"{METRIC}/low": -2.0, f"{METRIC}/high": 3.0})
+    axes = swept(table, "lr", METRIC, higher_is_better=True).axes[0]
+    low, high = axes.get_ylim()
+    assert 0.65 < low < 0.8 < 0.9 < high < 1.05
+    assert axes.get_title(loc="right") == "some intervals reach beyond the axis"
+
+
 def test_swept_says_how_many_runs_a_point_is_the_mean_of():
     assert swept(groups([1, 2]), "lr", METRIC, True).get_suptitle().endswith("n = 3 each")
     figure = swept(groups([1, 2], n=[3, 2], failed=[0, 1], dead=[0, 1]), "lr", METRIC, True)
