@@ -15,7 +15,9 @@ MOST_NAMED = 6
 
 def of_comparison(compared: Comparison) -> list[str]:
     """Of the table of runs, or of groups."""
+    frame = compared.groups
     remarks = [_ranking(compared), *_marks(compared.standings, compared.has_seeds)]
+    remarks += _chosen(bool((frame["chosen"] & ~frame["best"]).any()))
     return [*filter(None, remarks), *of_runs(compared)]
 
 
@@ -28,7 +30,11 @@ def of_pivot(compared: Comparison, table: Pivot) -> list[str]:
     remarks = [f"cells: {order}, {means}of each the best is marked" if means else f"cells: {order}"]
     if table.hidden:
         remarks.append(f"{_listed(table.hidden)} differ within cells: each shows what is best on val")
-    return [*remarks, *_marks(held, several, len(table.cells)), *of_runs(compared)]
+    remarks += _marks(held, several, len(table.cells))
+    remarks += _chosen(any(cell.chosen and not cell.best for cell in table.grid.values()))
+    if any(cell.failed for cell in table.grid.values()):
+        remarks.append(f"{MARKS['failed']} runs of the cell did not finish")
+    return [*remarks, *of_runs(compared)]
 
 
 def of_runs(compared: Comparison) -> list[str]:
@@ -63,6 +69,11 @@ def _marks(held: Sequence[Standing], several: bool, metrics: int = 1) -> list[st
     corrected = f", Holm's correction for {number} comparisons" if number > 1 else ""
     corrected += " in each metric" if corrected and metrics > 1 else ""
     return [f"{MARKS['best']} is the best, {MARKS['tied']} cannot be told from it ({named}, at 5 %{corrected})"]
+
+
+def _chosen(elsewhere: bool) -> list[str]:
+    """Where val chose another than is marked as the best."""
+    return [f"{MARKS['chosen']} is the best on val, which had the choice"] if elsewhere else []
 
 
 def _kinds(compared: Comparison) -> list[str]:

@@ -285,6 +285,17 @@ def test_one_run_alone_is_shown_without_a_mark(folder, capsys):
     assert "**" not in Path("out/compare.md").read_text()
 
 
+def test_what_val_chose_is_marked_where_test_would_choose_another(folder, capsys):
+    folder.run("a", 0.9, "batch_size=8", results=[("test", "f1_macro", 0.5)])
+    folder.run("b", 0.8, "batch_size=64", results=[("test", "f1_macro", 0.6)])
+    compare("rows=batch_size", "cells=test/f1_macro")
+    said = capsys.readouterr()
+    assert [line.split() for line in said.out.splitlines()[1:]] == [["8", "0.5000", "▸"], ["64", "0.6000", "*"]]
+    assert "▸ is the best on val, which had the choice" in said.err
+    compare("sort=test/f1_macro", "hydra.run.dir=out2")
+    assert "▸ is the best on val" in capsys.readouterr().err
+
+
 def test_only_broken_runs_are_bad_data(folder, capsys):
     folder.run("broken")
     Path("runs/broken/run.json").write_text("{")
