@@ -37,8 +37,9 @@ def space_of(*words):
     return Space.of(OverridesParser.create().parse_overrides(list(words)))
 
 
-def search(*words):
-    return cli.main(["train", "-m", "hydra/sweeper=optuna", "hydra/launcher=serial", "sweep=s", *words])
+def search(*words, figures="false"):
+    own = ["hydra/sweeper=optuna", "hydra/launcher=serial", "sweep=s", f"figures={figures}"]
+    return cli.main(["train", "-m", *own, *words])
 
 
 FOLDER = Path("outputs/sweeps/s")
@@ -189,18 +190,19 @@ def test_a_search_that_was_killed_again_and_again_asks_what_an_undisturbed_one_a
     def value_of(params):
         return float(params["a"])
 
-    undisturbed = run_all(begin("a=interval(0,1)", most=9), tmp_path, value_of)
+    what = {"most": 5, "sampling": Sampling("tpe", 2, 0)}
+    undisturbed = run_all(begin("a=interval(0,1)", **what), tmp_path, value_of)
     (tmp_path / "search.db").unlink()
     got = {}
-    for _ in range(9):
-        trials = begin("a=interval(0,1)", most=9)
+    for _ in range(5):
+        trials = begin("a=interval(0,1)", **what)
         job = Job(trials.next(), tmp_path)
         got.setdefault(job.name, job.params)
-        again = Job(begin("a=interval(0,1)", most=9).next(), tmp_path)
+        again = Job(begin("a=interval(0,1)", **what).next(), tmp_path)
         assert again.name == job.name, "what ran when the search was killed is taken up, in the same folder"
         trials.ended(job, finished(job, value_of(job.params)))
     assert list(got.values()) == undisturbed
-    assert begin("a=interval(0,1)", most=9).is_exhausted()
+    assert begin("a=interval(0,1)", **what).is_exhausted()
 
 
 def test_a_proposal_that_a_kill_cut_in_two_is_completed(begin, tmp_path):
@@ -213,13 +215,13 @@ def test_a_proposal_that_a_kill_cut_in_two_is_completed(begin, tmp_path):
 
 
 def test_no_point_is_tried_twice(begin, tmp_path):
-    trials = begin("a=1,2,3", "b=range(0,4)", most=50)
-    assert trials.to_do == trials.most == 12
+    trials = begin("a=1,2", "b=range(0,3)", most=50, sampling=Sampling("tpe", 2, 0))
+    assert trials.to_do == trials.most == 6
     asked = run_all(trials, tmp_path, lambda params: float(params["a"]))
-    assert len({tuple(params.items()) for params in asked}) == len(asked) == 12
-    assert len(trials.study.get_trials()) > 12, "TPE has proposed some twice"
-    assert [tried.number for tried in trials.tried()] == list(range(1, 13))
-    assert begin("a=1,2,3", "b=range(0,4)", most=50).next() is None
+    assert len({tuple(params.items()) for params in asked}) == len(asked) == 6
+    assert len(trials.study.get_trials()) > 6, "TPE has proposed some twice"
+    assert [tried.number for tried in trials.tried()] == list(range(1, 7))
+    assert begin("a=1,2", "b=range(0,3)", most=50).next() is None
 
 
 def test_points_that_are_asked_for_at_the_same_time_differ(begin, tmp_path):
@@ -308,10 +310,10 @@ def test_the_median_rule_ends_a_trial_that_is_worse_than_half_of_the_finished_on
 
 
 def test_without_pruning_nothing_ends_early_and_hyperband_ends_something(tmp_path):
-    values = [[n / 20] * 9 for n in range(12, 0, -1)]
+    values = [[n / 20] * 3 for n in range(9, 0, -1)]
     assert all(word is None for said in watches(tmp_path, values, "none") for word in said)
     (tmp_path / "search.db").unlink()
-    ended = [said for said in watches(tmp_path, values, "hyperband", epochs=9) if any(said)]
+    ended = [said for said in watches(tmp_path, values, "hyperband", epochs=3) if any(said)]
     assert ended
     assert all(said[0] is None for said in ended)
 
@@ -379,7 +381,7 @@ def toy_search(toy, monkeypatch):
 
 
 def test_a_search_runs_its_trials_marks_the_winner_and_reads_test_once_for_it(toy_search, capsys):
-    assert search("seed=range(0,30)", LR, "hydra.sweeper.n_trials=4") == 0
+    assert search("seed=range(0,30)", LR, "hydra.sweeper.n_trials=4", figures="true") == 0
     *trials, judged = toy_search.CALLS
     assert [config["test"] for config, _ in trials] == [False] * 4
     best = max(trials, key=lambda call: call[0]["seed"])
@@ -404,7 +406,7 @@ def test_a_search_runs_its_trials_marks_the_winner_and_reads_test_once_for_it(to
     err = capsys.readouterr().err
     assert "search for the best val/accuracy (higher is better): 4 trials; tpe, pruning: median" in err
     assert "optimizer.lr from 0.0001 to 0.1 (log), seed from 0 to 29 whole" in err
-    assert f"cnnrun train optimizer.lr={chosen['optimizer.lr']} seed={chosen['seed']}\n" in err
+    assert f"cnnrun train figures=true optimizer.lr={chosen['optimizer.lr']} seed={chosen['seed']}\n" in err
 
 
 def test_the_same_command_again_runs_nothing_and_leaves_test_unread(toy_search):
