@@ -19,6 +19,8 @@ from cnnrun.sweeps.study_runs import told_by
 from cnnrun.sweeps.study_table import conclusions_of, notes, rows_of, title
 from cnnrun.tables import STUDY
 
+INDENT = "    "
+
 Rows = Sequence[dict[str, Any]]
 Conclusions = Sequence[tuple[Claim, Conclusion]]
 
@@ -83,9 +85,13 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:g}"
 
 
-def _claim_lines(conclusions: Conclusions) -> Iterator[str]:
+def _claim_lines(conclusions: Conclusions, head: str = "", inside: str = INDENT) -> Iterator[str]:
+    """A line for each claim, and one below it for each of its differences."""
     for claim, found in conclusions:
-        yield f'"{claim.says}": {found.word} ({claim.cell}: {"; ".join(_tests(claim, found))})'
+        expected = "above 0" if claim.within is None else f"within {claim.within:g} of 0"
+        places = f" in {claim.of} of" if len(claim.differences) > 1 else ""
+        yield f'{head}"{claim.says}": {found.word}; expects {claim.cell} {expected}{places}'
+        yield from (f"{inside}{test}" for test in _tests(claim, found))
     if conclusions:
         yield ""
 
@@ -93,9 +99,8 @@ def _claim_lines(conclusions: Conclusions) -> Iterator[str]:
 def _tests(claim: Claim, found: Conclusion) -> Iterator[str]:
     for difference, estimate, seeds in zip(claim.differences, found.differences, found.seeds, strict=True):
         sides = [" + ".join(map(titled, side)) for side in (difference.more, difference.less)]
-        value = _with_half(estimate.value, estimate.high - estimate.value, "+") if seeds else NOT_RUN
-        within = f", taken for nothing: {claim.within:g}" if claim.within is not None else ""
-        yield f"[{sides[0]}] - [{sides[1]}] = {value}, n = {seeds}{within}"
+        value = f"{_with_half(estimate.value, estimate.high - estimate.value, '+')} (n = {seeds})"
+        yield f"[{sides[0]}] - [{sides[1]}]: {value if seeds else NOT_RUN}"
 
 
 def _markdown(study: Study, rows: Rows, conclusions: Conclusions) -> Iterator[str]:
@@ -109,8 +114,7 @@ def _markdown(study: Study, rows: Rows, conclusions: Conclusions) -> Iterator[st
     yield _table(list(named[0]), [[str(value) for value in row.values()] for row in named])
     if conclusions:
         yield from ("## What the document says", "")
-        yield from (f"- {line}" for line in _claim_lines(conclusions) if line)
-        yield ""
+        yield from _claim_lines(conclusions, "- ", "  - ")
 
 
 def _pivot(study: Study, rows: Rows) -> str:
