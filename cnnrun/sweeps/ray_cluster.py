@@ -145,12 +145,26 @@ def _join(address: str) -> None:
     where = f"hydra.launcher.address={address}"
     handler = signal.getsignal(signal.SIGTERM)
     try:
+        address = _found(address)
         _refuse_silence(address)
         ray.init(address=address, log_to_driver=False, configure_logging=False, logging_level=logging.ERROR)
     except (RayError, ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise ConfigError(f"{where}: {_advice(error)}") from error
     finally:
         signal.signal(signal.SIGTERM, handler)  # Ray's would end this process before its jobs are told
+
+
+def _found(address: str) -> str:
+    """What Ray takes `auto` for, which may be that of a cluster that has died.
+
+    Raises:
+        ConnectionError: if there is none.
+    """
+    if address != "auto":
+        return address
+    from ray._private import services
+
+    return str(services.canonicalize_bootstrap_address(address))
 
 
 def _refuse_silence(address: str) -> None:
@@ -202,6 +216,8 @@ def _reason(ref: "ObjectRef") -> str:
         return f"{type(error.cause).__name__}: {error.cause}"
     except exceptions.OutOfMemoryError:
         return "killed by Ray: its machine ran out of memory"
+    except exceptions.NodeDiedError:
+        return "its machine left the Ray cluster"
     except exceptions.WorkerCrashedError:
         return "its Ray worker was killed (most often: out of memory)"
     except exceptions.RayError as error:
