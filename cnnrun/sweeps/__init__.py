@@ -7,6 +7,8 @@ processes the launcher that -m uses: several jobs at a time, each in a process o
 sharing   how many jobs a machine takes, and what of it each gets
 worker    what such a process does
 serial    the launcher that runs one job after the other, in this process
+ray_cluster  the launcher for a Ray cluster; slurm: those through submitit, with requeued (what it runs) and queue
+errand    a job on a machine of a cluster
 checked   the settings of launchers and sweepers, against their types
 jobs      what a job is, and what came of it
 folders   what stands in the folders of jobs
