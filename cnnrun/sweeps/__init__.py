@@ -17,6 +17,9 @@ going_on  resume=SWEEP_DIR
 progress  what is told while it runs
 names     folder names of sweeps and jobs
 table     sweep.csv, and what is printed at the end
+search    the sweeper hydra/sweeper=optuna, with space (what it may choose from), sampling and objective
+trials    what a search asks for and is told, with storage, begun (the same search or none) and pruning (in a trial)
+winner    its tables and figures, and the one look at test
 studies   read and check a study: study (what it is), study_claims (what was published), yaml_node (text with places)
 study_*   its jobs, what its runs tell, the rows of its table, and how that is written
 """

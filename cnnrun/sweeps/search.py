@@ -90,7 +90,7 @@ class OptunaSweeper(Sweeper):
             try:
                 reached = self._launcher.search(trials, before, trials.to_do)
             except Interrupted:
-                ending.write(figures=probes[0].config["figures"])
+                ending.write(figures=False)
                 raise
             ending.write(figures=probes[0].config["figures"])
             if reads_test:

@@ -458,6 +458,7 @@ def test_ctrl_c_stops_a_search_and_the_same_command_goes_on(toy_search, capsys):
     toy_search.ENDS |= dict.fromkeys(range(2, 9), "interrupted")
     assert search("seed=range(0,9)", "hydra.sweeper.n_trials=5") == 130
     interrupted = toy_search.CALLS[-1][0]["seed"]
+    assert rows_of(FOLDER / "trials.csv")[-1]["status"] == "interrupted"
     toy_search.ENDS.clear()
     done = len(toy_search.CALLS)
     assert search("seed=range(0,9)", "hydra.sweeper.n_trials=5") == 0
