@@ -43,7 +43,7 @@ def run(folder: Path, *words: object) -> float:
 def overhead(folder: Path, jobs: int) -> None:
     """The first job waits for imports; each other one starts when its predecessor has ended."""
     run(folder, "-m", f"seed=range({jobs})", "epochs=1", "figures=false", "hydra.launcher.jobs=1", "sweep=x")
-    jobs_by_start = sorted(folder.glob("outputs/sweeps/x/*/preprocessing.json"), key=written)
+    jobs_by_start = sorted(folder.glob("outputs/sweeps/x/*/config.yaml"), key=written)
     gaps = [written(later) - written(former.with_name("run.json")) for former, later in pairwise(jobs_by_start)]
     print(
         f"end of a job to the first step of the next: median {statistics.median(gaps):.2f} s "
