@@ -37,6 +37,8 @@ LATE = {
     ("model", "backbone"): "torchvision.models",
 }
 """What a part of that name imports when it is used."""
+REPORTING = "cnnrun.sweeps.reporting"
+"""What a trial of a search imports after its first epoch."""
 Jobs = Literal["auto"] | PositiveInt
 Gpus = Annotated[list[NonNegativeInt], Field(min_length=1)] | None
 WORDS = {
@@ -62,7 +64,8 @@ class ProcessLauncher(SweepLauncher):
         check_setting("hydra.launcher.timeout_min", PositiveFloat | None, self._timeout_min)
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
         if not self.folder.exists():  # a new sweep has something to do, and can check its jobs meanwhile
-            _warm_up(self.task.function, compose.plain(config))
+            searches = config.hydra.runtime.choices.get("hydra/sweeper") == "optuna"
+            _warm_up(self.task.function, compose.plain(config), [REPORTING] if searches else [])
 
     def runner(self, number_of_jobs: int) -> Runner:
         task = self.task
@@ -113,7 +116,8 @@ class ProcessRunner:
     def start(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
             if self._places is None:
-                self._context = _context(self._function, job.config)
+                more = [REPORTING] if job.invocation.watch else []
+                self._context = _context(self._function, job.config, more)
                 self._places = self._divide(job)
             place = self._places.pop(0)
             process = self._context.Process(target=work, args=(self._assignment(job, place),))
@@ -212,18 +216,18 @@ def _kill(running: _Running) -> None:
     running.process.kill()
 
 
-def _context(function: str, config: dict[str, Any]) -> Any:
+def _context(function: str, config: dict[str, Any], more: Sequence[str]) -> Any:
     """Fork from a process that has imported what jobs need, and has computed nothing; spawn where that is not safe."""
     if not sys.platform.startswith("linux"):
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_to_import(function, config))
+    context.set_forkserver_preload([*_to_import(function, config), *more])
     return context
 
 
-def _warm_up(function: str, config: dict[str, Any]) -> None:
+def _warm_up(function: str, config: dict[str, Any], more: Sequence[str]) -> None:
     """Let it import, where there is such a process."""
-    if _context(function, config).get_start_method() == "forkserver":
+    if _context(function, config, more).get_start_method() == "forkserver":
         from multiprocessing import forkserver
 
         with _undisturbed():
