@@ -14,12 +14,14 @@ from cnnrun.run import Run
 TRAIN_HAS = (
     "model, task, dataset, augment, optimizer, scheduler, seed, epochs, max_seconds, batch_size, sampler, "
     "patience, min_delta, grad_clip, ema, device, precision, reproducibility, channels_last, compile, threads, "
-    "backtest, cache, figures, offline, resume, sweep, trust_code"
+    "backtest, cache, test, figures, offline, resume, study, budget, sweep, trust_code"
 )
+MAY_CHANGE = "epochs, max_seconds, device, threads, dataset.root, dataset.csv, logger, trust_code"
 WRONG = {
     # unknown commands, flags and forms
     "trian": (
-        "cnnrun: error: unknown command 'trian' - did you mean 'train'? (there are train, eval, predict, completion)"
+        "cnnrun: error: unknown command 'trian' - did you mean 'train'? (there are train, eval, predict, compare, "
+        "completion)"
     ),
     "--versoin": "cnnrun: error: unknown flag '--versoin' - did you mean '--version'? (there are --help, --version)",
     "model=cnn": "cnnrun: error: 'model=cnn' needs a command before it, for example: cnnrun train model=cnn",
@@ -87,7 +89,10 @@ WRONG = {
     # unknown options
     "train model=cnm": "unknown model 'cnm' - did you mean 'cnn'? (there are cnn, cnn_wide, mlp)",
     "train experiment=quik": "unknown experiment 'quik' - did you mean 'quick'? (there are quick)",
-    "train hydra/launcher=ray": "unknown hydra/launcher 'ray' (there are processes, serial)",
+    "train hydra/launcher=raay": (
+        "unknown hydra/launcher 'raay' - did you mean 'ray'? "
+        "(there are processes, ray, serial, submitit_local, submitit_slurm)"
+    ),
     "train model=null": "'model=null': cnnrun cannot do without a model; choose one of cnn, cnn_wide, mlp",
     "train model=": "'model=': cnnrun cannot do without a model; choose one of cnn, cnn_wide, mlp",
     "train model.name=vgg": (
@@ -153,8 +158,7 @@ WRONG = {
     "eval split=vall run=x": "split=vall: must be train, val or test - did you mean 'val'?",
     "train resume=nowhere": "nowhere is no run folder (it has no run.json and config.yaml)",
     "train resume=nowhere batch_size=3": (
-        "'batch_size=3': a resumed run keeps its settings; "
-        "only epochs, max_seconds, device, threads, dataset.root, dataset.csv, trust_code can be changed"
+        f"'batch_size=3': a resumed run keeps its settings; only {MAY_CHANGE} can be changed"
     ),
     "train -m resume=nowhere": (
         "resume goes on with one run, leave out -m; a sweep goes on when its command is given again"
@@ -314,16 +318,13 @@ def test_an_error_inside_a_users_module_names_its_line(toy, code, problem, capsy
         (["epochs=1,2"], "'epochs=1,2' gives several values: a run that goes on takes one"),
         (
             ["hydra.run.dir=my run"],
-            "'hydra.run.dir=my run': a resumed run keeps its settings; "
-            "only epochs, max_seconds, device, threads, dataset.root, dataset.csv, trust_code can be changed",
+            f"'hydra.run.dir=my run': a resumed run keeps its settings; only {MAY_CHANGE} can be changed",
         ),
         (["epochs=0"], "epochs=0: must be greater than 0"),
         (["epochs=a(b"], "cannot read 'epochs=a(b': put quotes around the value, as in \"epochs='a(b'\""),
         (
             ["epoch=3"],
-            "'epoch=3': a resumed run keeps its settings; "
-            "only epochs, max_seconds, device, threads, dataset.root, dataset.csv, trust_code can be changed "
-            "- did you mean 'epochs'?",
+            f"'epoch=3': a resumed run keeps its settings; only {MAY_CHANGE} can be changed - did you mean 'epochs'?",
         ),
     ],
 )
@@ -334,13 +335,12 @@ def test_a_wrong_word_beside_resume_is_one_sentence(toy, words, message, capsys)
     assert len(toy.CALLS) == 1
 
 
-def test_a_sweep_is_not_resumed_as_a_run(toy, capsys):
+def test_a_sweep_that_is_resumed_by_its_folder_runs_nothing_that_is_finished(toy, capsys):
     assert cli.main(["train", "-m", "seed=1,2", "sweep=x"]) == 0
     capsys.readouterr()
-    assert cli.main(["train", "resume=outputs/sweeps/x"]) == 2
-    assert capsys.readouterr().err == (
-        "cnnrun train: error: outputs/sweeps/x is a sweep: give its -m command again, it skips what is finished\n"
-    )
+    assert cli.main(["train", "resume=outputs/sweeps/x"]) == 0
+    assert capsys.readouterr().err == "[1/2] seed=1: finished before\n[2/2] seed=2: finished before\n"
+    assert len(toy.CALLS) == 2
 
 
 def test_a_folder_that_holds_a_run_is_not_written_again(toy, capsys):
