@@ -43,7 +43,7 @@ def open_storage(place: Path | str, *, is_there: bool = False) -> "BaseStorage":
     except (SQLAlchemyError, ImportError, ValueError, RuntimeError) as error:
         why = str(error).strip().splitlines()[0]
         if isinstance(place, str):
-            raise ConfigError(f"hydra.sweeper.storage={place}: {why}") from error
+            raise ConfigError(f"hydra.sweeper.storage: {why}") from error  # the URL may hold a password
         raise DataError(f"{place} cannot be read as the storage of a search: {why}") from error
 
 

@@ -356,7 +356,7 @@ def test_a_storage_that_cannot_be_read_is_told_of_in_a_sentence(tmp_path):
     (tmp_path / "search.db").write_text("no database, but long enough to be looked at as one" * 50)
     with pytest.raises(DataError, match="cannot be read as the storage of a search"):
         storage.open_storage(tmp_path / "search.db")
-    with pytest.raises(ConfigError, match=r"hydra\.sweeper\.storage=nowhere: "):
+    with pytest.raises(ConfigError, match=r"hydra\.sweeper\.storage: Could not parse"):
         storage.open_storage("nowhere")
 
 
@@ -452,6 +452,15 @@ def test_a_failing_trial_does_not_end_the_search(toy_search):
     assert search("seed=range(0,4)", "hydra.sweeper.n_trials=4") == 0
     assert sorted(config["seed"] for config, _ in toy_search.CALLS[done:]) == [1, 2]
     assert {row["status"] for row in rows_of(FOLDER / "sweep.csv")} == {"finished"}
+
+
+def test_a_search_can_be_kept_in_a_database(toy_search, tmp_path):
+    where = f"hydra.sweeper.storage=sqlite:///{tmp_path}/shared.db"
+    for _ in range(2):
+        assert search("seed=0,1", where, "hydra.sweeper.n_trials=2") == 0
+    assert len(toy_search.CALLS) == 3, "two trials and the look at test"
+    assert (tmp_path / "shared.db").is_file()
+    assert not (FOLDER / "search.db").exists()
 
 
 def test_ctrl_c_stops_a_search_and_the_same_command_goes_on(toy_search, capsys):
