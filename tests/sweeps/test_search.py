@@ -309,6 +309,7 @@ def test_the_median_rule_ends_a_trial_that_is_worse_than_half_of_the_finished_on
     assert bad[1] == "median rule: 0.515 at best by epoch 2; of 6 finished trials the median was 0.525 then"
 
 
+@pytest.mark.slow
 def test_without_pruning_nothing_ends_early_and_hyperband_ends_something(tmp_path):
     values = [[n / 20] * 3 for n in range(9, 0, -1)]
     assert all(word is None for said in watches(tmp_path, values, "none") for word in said)
@@ -336,6 +337,7 @@ def _report(file, trial, epochs):
         watch(epoch, 0.5)
 
 
+@pytest.mark.slow
 def test_processes_report_to_one_file_at_the_same_time(tmp_path):
     file = tmp_path / "search.db"
     study = storage.open_study(storage.open_storage(file), "s", OBJECTIVE, pruner=optuna.pruners.NopPruner())
