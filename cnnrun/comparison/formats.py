@@ -31,7 +31,7 @@ _TEX = {
     "×": r"$\times$",
     "*": r"$\ast$",
 }
-_MARKDOWN = str.maketrans({"|": r"\|", "*": r"\*", "_": r"\_", "<": "&lt;", "`": r"\`", "[": r"\[", "]": r"\]"})
+_MARKDOWN = str.maketrans({sign: f"\\{sign}" for sign in "\\|*_`[]~"} | {"<": "&lt;", "&": "&amp;"})
 
 
 def markdown(sheet: Sheet, remarks: Sequence[str]) -> str:

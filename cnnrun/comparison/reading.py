@@ -35,6 +35,12 @@ LARGEST = 2**63
 PLACES = ("dataset.csv", "dataset.manifest", "dataset.root")
 """Settings that say where a data set is; of one of the user's own also what it is."""
 
+COLUMNS = {
+    *("run", "path", "status", "reason", "dead", "chosen", "monitor", "best_value", "best_epoch", "epochs_done"),
+    *("seconds", "parameters", "n", "failed", "best", "tied", "p", "runtime", "mark", "folder", "out"),
+}
+"""What a comparison says itself of runs and groups; a setting of such a name is written config.NAME."""
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -84,7 +90,7 @@ class Facts:
     @cached_property
     def subject(self) -> tuple[str, ...]:
         """What it classifies or forecasts: metrics of different subjects do not compare."""
-        place = [Path(str(self.values[key])).stem for key in self.places]
+        place = [text(Path(str(self.values[key])).stem) for key in self.places]
         classes, targets, horizon = (self.data.get(key) for key in ("classes", "targets", "horizon"))
         facts = [text(fact) for fact in (classes, targets, horizon) if fact is not None]
         return (self.options.get("dataset", "unknown data"), *place, *facts)
@@ -143,6 +149,7 @@ def facts_of(path: Path, name: str) -> Facts:
     values = dict(_flat(config))
     if run.judged is not None:  # `run` is the name of the evaluation here
         values[OF] = values.pop("run", run.judged)
+    values = {f"config.{key}" if key in COLUMNS else key: value for key, value in values.items()}
     return Facts(
         path=path,
         name=text(name),

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from cnnrun.comparison.differing import cell
 from cnnrun.comparison.reading import Facts, text
 from cnnrun.comparison.wording import runtime
 from cnnrun.errors import ConfigError, DataError
@@ -57,17 +58,17 @@ def _row(run: Facts, problems: list[str]) -> dict[str, Any]:
         problems.append(text(error))
         history = pd.DataFrame()
     best = history[history["epoch"].astype(str) == str(run.best_epoch)] if "epoch" in history else history[:0]
-    model = run.value("model")
+    is_one_of_many = run.value("model") == FAMILY and "model.arch" in run.values
     values = {
-        "MODEL_NAME": run.values.get("model.arch", model) if model == FAMILY else model,
+        "MODEL_NAME": cell(run, "model.arch" if is_one_of_many else "model"),
         "INPUT_SHAPE": _channels_last(run.data.get("input_shape")),
-        "BATCH_SIZE": run.values.get("batch_size"),
+        "BATCH_SIZE": cell(run, "batch_size"),
         "AUGMENT": str(_augments(run)).lower(),
         "FINAL_VAL_ACCURACY": run.metrics.get("val/accuracy"),
         "FINAL_VAL_LOSS": _last(best, "val/loss"),
         "RUNTIME": "" if run.seconds is None else runtime(run.seconds),
         "EPOCHS": run.epochs,
-        "LEARNING_RATE": run.values.get("optimizer.lr"),
+        "LEARNING_RATE": cell(run, "optimizer.lr"),
         "NORMALIZE": str(run.values.get("dataset.normalize") not in (None, "none", False)).lower(),
         "TEST_ACCURACY": run.metrics.get("test/accuracy"),
     }
@@ -97,4 +98,4 @@ def _channels_last(shape: Any) -> str:
     """[32,32,3] of (3, 32, 32), as the document prints it."""
     if not isinstance(shape, list) or not shape:
         return ""
-    return "[" + ",".join(map(str, [*shape[1:], shape[0]])) + "]"
+    return "[" + ",".join(map(text, [*shape[1:], shape[0]])) + "]"

@@ -193,6 +193,23 @@ def test_tex_has_the_rules_of_booktabs_and_no_sign_that_tex_minds(folder, capsys
     assert r"\textbackslash{}none" in text
 
 
+def test_no_sign_of_a_strangers_run_ends_a_cell_or_starts_markup_in_markdown(folder, capsys):
+    folder.run("a", 0.9, scheduler__name="x\\|y ~~z~~ &lt;b>")
+    folder.run("b", 0.8)
+    compare("format=md")
+    row = capsys.readouterr().out.splitlines()[2]
+    assert row.startswith(r"| x\\\|y \~\~z\~\~ &amp;lt;b> | **0.9000** |")
+
+
+def test_the_reference_table_takes_settings_of_any_kind_without_signs_that_steer(folder, capsys):
+    folder.run("a", 0.9, "model=backbone", model__arch="\x1b[2Jx", batch_size=[1, 2])
+    folder.run("b", 0.8, record={"data": {"input_shape": ["\x1b[31m", 3, 4], "classes": 10}})
+    compare("columns=reference")
+    said = capsys.readouterr()
+    assert "[1,2]" in said.out
+    assert "\x1b" not in said.out + said.err
+
+
 def test_the_reference_table_has_the_published_columns(folder, capsys):
     folder.run("a", 0.85, "model=cnn", "optimizer.lr=0.01", augment__flip=True)
     folder.run("b", 0.95, "model=mlp", record={"seconds": 3903, "data": {"input_shape": [3, 64, 64], "classes": 10}})

@@ -130,6 +130,21 @@ def test_a_record_of_a_stranger_may_hold_anything(folder):
     assert (run.seed, run.seconds, run.data, run.options["model"]) == (None, None, {}, "mlp")
 
 
+def test_the_place_of_a_strangers_data_is_one_line_without_signs_that_steer(folder):
+    folder.run("a", 0.9, "dataset=csv", dataset__csv="x\n\\input{y}\x1b[2J.csv")
+    (run,), _ = reading.read([Path("runs/a")], ["a"])
+    assert run.subject[1] == "x \\input{y} [2J"
+
+
+def test_a_setting_that_is_called_as_a_column_of_ours_does_not_take_its_place(folder):
+    folder.run("a", 0.9, dead=True, status="x", n=3)
+    folder.run("b", 0.8, dead=False, status="y", n=4)
+    compared = compare(reading.read(find(["runs"]), ["a", "b"])[0])
+    assert compared.settings == ["config.dead", "config.n", "config.status"]
+    assert compared.runs["dead"].tolist() == [False, False]
+    assert compared.groups["n"].tolist() == [1, 1]
+
+
 def test_what_reads_and_compares_runs_imports_no_torch(folder):
     folder.run("a")
     code = (
