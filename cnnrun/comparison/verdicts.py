@@ -132,7 +132,7 @@ def conclude(
 
 def sign(differences: Sequence[float], tests: int = 1) -> int:
     """1 or -1 where the mean of paired differences (n,) is told from 0 by one of so many t tests; else 0."""
-    if len(differences) < 2 or paired_p(differences, [0.0] * len(differences)) * tests >= LEVEL:
+    if not paired_p(differences, [0.0] * len(differences)) * tests < LEVEL:  # nor where it is no number
         return 0
     return 1 if math.fsum(differences) > 0 else -1
 

@@ -96,6 +96,7 @@ def test_the_sign_of_one_seed_is_unknown_and_of_equal_ones_plain():
     assert sign([0.3]) == 0
     assert sign([]) == 0
     assert [sign([value] * 3) for value in (0.25, -0.25, 0.0)] == [1, -1, 0]
+    assert sign([0.1, math.nan, 0.2]) == 0
 
 
 UP, DOWN, FLAT = [0.02, 0.021, 0.019], [-0.02, -0.021, -0.019], [0.02, -0.02, 0.001]
