@@ -77,9 +77,9 @@ def _shown(compared: Comparison, settings: CompareSettings) -> Shown:
         frame, left_out = reference_table(compared.facts)
         sheet = sheets.of_frame("reference", frame, ["LEARNING_RATE"])
         return Shown(sheet, [*left_out, *remarks.of_runs(compared)], tables | {"reference": frame})
-    if settings.rows is None:
-        return Shown(sheets.overview(compared, cells), remarks.of_comparison(compared), tables)
     shown = cells or sheets.headline_metrics(compared)
+    if settings.rows is None:
+        return Shown(sheets.overview(compared, shown), remarks.of_comparison(compared, shown), tables)
     pivoted = pivot(compared, _several(settings.rows), _several(settings.cols), shown)
     tables["pivot"] = pivoted.long()
     return Shown(sheets.of_pivot(pivoted), remarks.of_pivot(compared, pivoted), tables, pivoted)

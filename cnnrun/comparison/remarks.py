@@ -1,7 +1,6 @@
 """What must be known of a comparison: how its marks came about, which runs are dead, which did not finish."""
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Mapping, Sequence
 
 from cnnrun.comparison.compared import OWN, Comparison
 from cnnrun.comparison.groups import PAIRED, WELCH, Standing
@@ -13,12 +12,12 @@ MOST_NAMED = 6
 """Runs of one kind; the table of all runs has the others."""
 
 
-def of_comparison(compared: Comparison) -> list[str]:
-    """Of the table of runs, or of groups."""
+def of_comparison(compared: Comparison, metrics: Sequence[str]) -> list[str]:
+    """Of the table of runs, or of groups, that shows these metrics."""
     frame = compared.groups
     remarks = [_ranking(compared), *_marks(compared.standings, compared.has_seeds)]
     remarks += _chosen(bool((frame["chosen"] & ~frame["best"]).any()))
-    return [*filter(None, remarks), *of_runs(compared)]
+    return [*filter(None, remarks), *_lacking(compared, metrics), *of_runs(compared)]
 
 
 def of_pivot(compared: Comparison, table: Pivot) -> list[str]:
@@ -34,7 +33,7 @@ def of_pivot(compared: Comparison, table: Pivot) -> list[str]:
     remarks += _chosen(any(cell.chosen and not cell.best for cell in table.grid.values()))
     if any(cell.failed for cell in table.grid.values()):
         remarks.append(f"{MARKS['failed']} runs of the cell did not finish")
-    return [*remarks, *of_runs(compared)]
+    return [*remarks, *_lacking(compared, table.cells), *of_runs(compared)]
 
 
 def of_runs(compared: Comparison) -> list[str]:
@@ -58,7 +57,8 @@ def _ranking(compared: Comparison) -> str:
 
 def _marks(held: Sequence[Standing], several: bool, metrics: int = 1) -> list[str]:
     """What the signs mean, and by which test they came about; `held` is of so many metrics."""
-    if not any(one.best for one in held) or len(held) < 2:
+    best = sum(one.best for one in held)
+    if not best or len(held) < 2:
         return []
     tests = sorted({one.test for one in held} - {""})
     if not several or not tests:
@@ -67,6 +67,8 @@ def _marks(held: Sequence[Standing], several: bool, metrics: int = 1) -> list[st
     named = how[PAIRED] + ", " + how[WELCH] if len(tests) > 1 else tests[0]
     number = round(sum(bool(one.test) for one in held) / max(metrics, 1))
     corrected = f", Holm's correction for {number} comparisons" if number > 1 else ""
+    if corrected and best > metrics:  # several kinds of runs, each with its own
+        corrected = ", Holm's correction among the runs of each kind"
     corrected += " in each metric" if corrected and metrics > 1 else ""
     return [f"{MARKS['best']} is the best, {MARKS['tied']} cannot be told from it ({named}, at 5 %{corrected})"]
 
@@ -113,6 +115,17 @@ def _splits(runs: Sequence[Facts]) -> list[str]:
     return remarks
 
 
+def _lacking(compared: Comparison, metrics: Sequence[str]) -> list[str]:
+    """Runs that finished without a metric that others of their group have: its mean is of fewer than n."""
+    remarks = []
+    for name in metrics:
+        groups = [group for group in compared.members if group.sample(name)]
+        runs = [run.name for group in groups for run in group.counted if run.measure(name) is None]
+        if runs:
+            remarks.append(f"{name} is no number, so left out of its mean, in {_listed(runs)}")
+    return remarks
+
+
 def _again(compared: Comparison) -> list[str]:
     """Runs that do not count, as a newer one has the same settings and seed."""
     old = [
@@ -133,12 +146,25 @@ def _dead(runs: Sequence[Facts]) -> list[str]:
 
 def _unfinished(runs: Sequence[Facts]) -> list[str]:
     """A sentence for each way to end, with the runs and the reason."""
-    ends = sorted((run.status, run.reason, run.name) for run in runs if not run.finished)
     remarks = []
-    for (status, reason), same in groupby(ends, key=lambda end: end[:2]):
-        why = f" ({reason})" if reason else ""
-        remarks.append(f"{status}, so not counted: {_listed([name for *_, name in same])}{why}")
+    for status in sorted({run.status for run in runs if not run.finished}):
+        ways: dict[str, list[str]] = {}
+        for run in runs:
+            if run.status == status:
+                ways.setdefault(run.reason, []).append(run.name)
+        for reason, names in _without_rare(ways):
+            why = f" ({reason})" if reason else ""
+            remarks.append(f"{status}, so not counted: {_listed(sorted(names))}{why}")
     return remarks
+
+
+def _without_rare(ways: Mapping[str, list[str]]) -> list[tuple[str, list[str]]]:
+    """Runs by reason, the most common first; of more than MOST_NAMED the rare ones together, without a reason."""
+    ordered = sorted(ways.items(), key=lambda way: (-len(way[1]), way[0]))
+    if len(ordered) <= MOST_NAMED:
+        return ordered
+    rare = [name for _, names in ordered[MOST_NAMED - 1 :] for name in names]
+    return [*ordered[: MOST_NAMED - 1], ("", rare)]
 
 
 def _listed(names: Sequence[str]) -> str:

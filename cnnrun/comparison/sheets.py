@@ -33,13 +33,8 @@ class Sheet:
     """Columns that a narrow screen leaves out."""
 
 
-def overview(compared: Comparison, metrics: Sequence[str] = ()) -> Sheet:
-    """A line a group of seeds, or a line a run where no group has several.
-
-    Args:
-        metrics: to show; by default that which ranks, and the same on test.
-    """
-    metrics = list(metrics) or headline_metrics(compared)
+def overview(compared: Comparison, metrics: Sequence[str]) -> Sheet:
+    """A line a group of seeds, or a line a run where no group has several, with these metrics."""
     sheet = _of_groups(compared, metrics) if compared.has_seeds else _of_runs(compared, metrics)
     return _without_marks(sheet) if len(compared.members) == 1 and not compared.runs["dead"].any() else sheet
 
@@ -161,7 +156,9 @@ def _setting(value: Any) -> str:
 
 def _plain(value: Any) -> str:
     """A setting as it was typed: 0.0001, and 1 where gaps made a column of fractions."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:g}"
+    return str(value)
 
 
 def _number(value: Any) -> str:

@@ -201,6 +201,48 @@ def test_no_sign_of_a_strangers_run_ends_a_cell_or_starts_markup_in_markdown(fol
     assert row.startswith(r"| x\\\|y \~\~z\~\~ &amp;lt;b> | **0.9000** |")
 
 
+def test_a_seed_without_the_metric_is_named_where_the_mean_leaves_it_out(folder, capsys):
+    for seed, value in enumerate((0.95, 0.951, float("nan"))):
+        folder.run(f"b{seed}", value, "optimizer.lr=0.1", f"seed={seed}")
+    folder.run("a", 0.9, "seed=0")
+    compare()
+    assert "val/accuracy is no number, so left out of its mean, in b2" in capsys.readouterr().err
+    compare("rows=optimizer.lr", "cells=test/accuracy", "hydra.run.dir=out2")
+    assert "test/accuracy is no number, so left out of its mean, in b2" in capsys.readouterr().err
+
+
+def test_of_many_reasons_for_an_end_the_rare_ones_are_counted_together(folder, capsys):
+    folder.run("good", 0.9)
+    for number in range(20):
+        reason = "out of memory" if number < 3 else f"below the median: {number}"
+        folder.run(f"r{number:02}", record={"status": "pruned", "reason": reason}, batch_size=number + 1)
+    compare()
+    ends = [line for line in capsys.readouterr().err.splitlines() if "pruned" in line]
+    assert ends[0] == "note: pruned, so not counted: r00, r01, r02 (out of memory)"
+    assert len(ends) == 6
+    assert ends[5].endswith("and 7 more")
+
+
+def test_the_correction_of_several_kinds_of_runs_is_told_as_that_of_each(folder, capsys):
+    for data in ("digits", "mnist"):
+        for lr, base in ((0.1, 0.9), (0.01, 0.8), (0.001, 0.7)):
+            for seed, off in enumerate((0, 0.004, 0.009)):
+                words = f"dataset={data}", f"optimizer.lr={lr}", f"seed={seed}"
+                folder.run(",".join(words), base + off * (1 + lr), *words)
+    compare()
+    said = capsys.readouterr().err
+    assert "at 5 %, Holm's correction among the runs of each kind)" in said
+    compare("rows=optimizer.lr", "cols=dataset", "hydra.run.dir=out2")
+    assert "Holm's correction among the runs of each kind in each metric)" in capsys.readouterr().err
+
+
+def test_large_whole_numbers_stay_whole_beside_runs_without_them(folder, capsys):
+    folder.run("a", 0.9, dataset__image_size=1234567)
+    folder.run("b", 0.8)
+    compare()
+    assert printed(capsys)[1][0] == "1234567"
+
+
 def test_the_reference_table_takes_settings_of_any_kind_without_signs_that_steer(folder, capsys):
     folder.run("a", 0.9, "model=backbone", model__arch="\x1b[2Jx", batch_size=[1, 2])
     folder.run("b", 0.8, record={"data": {"input_shape": ["\x1b[31m", 3, 4], "classes": 10}})
