@@ -164,11 +164,18 @@ def _runs(compared: Comparison, folder: Path, pages: dict[str, str], *, folded: 
 
 def _of_sheet(sheet: Sheet) -> PageTable:
     """The table as it is printed."""
+    by_number = {place for _, place in sheet.values}
     columns = [
-        PageColumn(name, "number" if right else "text")
-        for name, right in zip(sheet.columns, sheet.numeric, strict=True)
+        PageColumn(name, "number" if right or place in by_number else "text")
+        for place, (name, right) in enumerate(zip(sheet.columns, sheet.numeric, strict=True))
     ]
-    rows = [dict(zip(sheet.columns, line, strict=True)) for line in sheet.rows]
+    rows = [
+        {
+            name: PageCell(held, sheet.values[row, place]) if place in by_number else held
+            for place, (name, held) in enumerate(zip(sheet.columns, line, strict=True))
+        }
+        for row, line in enumerate(sheet.rows)
+    ]
     return PageTable(sheet.name.capitalize(), columns, rows)
 
 

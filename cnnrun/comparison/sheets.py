@@ -31,6 +31,8 @@ class Sheet:
     """Rows and columns of the best."""
     dispensable: list[str] = field(default_factory=list)
     """Columns that a narrow screen leaves out."""
+    values: dict[tuple[int, int], float] = field(default_factory=dict)
+    """By row and column the number that sorts a text of several; NaN for nothing."""
 
 
 def overview(compared: Comparison, metrics: Sequence[str]) -> Sheet:
@@ -111,17 +113,18 @@ def of_pivot(table: Pivot) -> Sheet:
         places = [(label, table.cells) for label in table.col_labels]
     else:
         heads, places = list(table.cells), [((), [metric]) for metric in table.cells]
-    rows, bold = [], set()
+    rows, bold, values = [], set(), {}
     for place, row in enumerate(table.row_labels):
         line = [label_text(value) for value in row]
         for label, metrics in places:
             cells = [table.grid.get((row, label, metric)) for metric in metrics]
             if any(held is not None and held.best for held in cells):
                 bold.add((place, len(line)))
+            values[place, len(line)] = math.nan if cells[0] is None else cells[0].mean
             line.append(BETWEEN.join(_cell_text(held, len(metrics)) for held in cells if held is not None))
         rows.append(line)
     numeric = [_is_numeric([row[place] for row in table.row_labels]) for place in range(len(table.rows))]
-    return Sheet("pivot", [*table.rows, *heads], rows, [*numeric, *(False for _ in heads)], bold)
+    return Sheet("pivot", [*table.rows, *heads], rows, [*numeric, *(False for _ in heads)], bold, values=values)
 
 
 def of_frame(name: str, frame: Any, settings: Sequence[str] = ()) -> Sheet:

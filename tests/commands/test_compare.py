@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -456,6 +457,16 @@ def test_a_report_is_one_page_with_links_to_the_runs(folder, capsys):
     assert "<script>alert" not in page
     assert "cannot be told from it" in page
     assert not Path("out/pages").exists()
+
+
+def test_cells_of_several_metrics_are_sorted_in_the_page_by_the_first(folder, capsys):
+    grid(folder)
+    compare("rows=model", "cols=optimizer.lr", "cells=[test/accuracy,test/f1_macro]", "format=html")
+    page = Path("out/report.html").read_text()
+    values = [float(value) for value in re.findall(r'class="number" data-value="([^"]*)">[^<]* \| ', page)]
+    means = pd.read_csv("out/pivot.csv").query("metric == 'test/accuracy'")
+    by_cell = means.sort_values(["model", "optimizer.lr"])["mean"]
+    assert values == pytest.approx(list(by_cell))
 
 
 def test_each_run_gets_a_page_on_request_and_a_damaged_one_a_line(folder, capsys):
