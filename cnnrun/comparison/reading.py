@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnrun.config import config_of
 from cnnrun.config.callables import GROUPS
-from cnnrun.config.schema import shown
+from cnnrun.config.schema import flat, shown
 from cnnrun.errors import CnnrunError, DataError
 from cnnrun.run import Run, is_run
 from cnnrun.run.stored import StoredRun
@@ -146,7 +146,7 @@ def facts_of(path: Path, name: str) -> Facts:
     metrics = _metrics(run)
     if monitor and best_value is not None and status == FINISHED:
         metrics.setdefault(monitor, best_value)
-    values = dict(_flat(config))
+    values = {text(key): value for key, value in flat(config).items()}
     if run.judged is not None:  # `run` is the name of the evaluation here
         values[OF] = values.pop("run", run.judged)
     values = {f"config.{key}" if key in COLUMNS else key: value for key, value in values.items()}
@@ -204,14 +204,6 @@ def _words(record: Mapping[str, Any]) -> frozenset[str]:
     given = [word for word in _list(record.get("overrides")) if isinstance(word, str) and "=" in word]
     keys = {word.partition("=")[0].lstrip("+~") for word in given}
     return frozenset(keys | {OF} if "run" in keys else keys)
-
-
-def _flat(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for key, value in config.items():
-        name = f"{prefix}{text(key)}"
-        found += _flat(value, f"{name}.") if isinstance(value, dict) and value else [(name, value)]
-    return found
 
 
 def _metrics(run: StoredRun) -> dict[str, float]:

@@ -6,7 +6,7 @@ A callable's keyword-only parameters are its settings; its positional ones are f
 import dataclasses
 import importlib.util
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -235,11 +235,20 @@ def _value_problems(where: str, annotation: Any, value: Any, owner: str) -> Iter
         yield f"{where}: {owner} declares it as {annotation}; a setting is int, float, str, list[int], ..."
 
 
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings by their dotted names; lists and empty blocks stay whole."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        is_block = isinstance(value, Mapping) and value
+        found |= flat(value, f"{prefix}{key}.") if is_block else {f"{prefix}{key}": value}
+    return found
+
+
 def shown(value: Any) -> str:
     """A value as one would write it on the command line."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return "[" + ",".join(map(shown, value)) + "]"
     if isinstance(value, dict):
         return "{" + ",".join(f"{key}:{shown(item)}" for key, item in value.items()) + "}"

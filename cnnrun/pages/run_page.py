@@ -1,10 +1,11 @@
 """One run as a page: what it was, what it reached, how it went, and every setting."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cnnrun import tables
+from cnnrun.config.schema import flat, shown
 from cnnrun.pages.page import Pairs, page
 from cnnrun.pages.parts import PageCell, PageColumn, PageFigure, PageTable
 
@@ -80,27 +81,8 @@ def _cell(text: str) -> Any:
 
 
 def _settings(settings: Mapping[str, Any]) -> PageTable:
-    rows = [{"setting": name, "value": value} for name, value in flattened(settings)]
+    rows = [{"setting": name, "value": shown(value)} for name, value in flat(settings).items()]
     return PageTable("Settings", [PageColumn("setting"), PageColumn("value")], rows, folded=True)
-
-
-def flattened(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Dotted names and values, as they are written on the command line."""
-    for name, value in settings.items():
-        if isinstance(value, Mapping) and value:
-            yield from flattened(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", written_setting(value)
-
-
-def written_setting(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(written_setting, value))}]"
-    return str(value)
 
 
 def _number(text: str) -> float:

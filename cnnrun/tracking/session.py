@@ -8,6 +8,7 @@ from typing import Any
 
 from cnnrun import config as configs
 from cnnrun import console
+from cnnrun.config.schema import flat
 from cnnrun.errors import CnnrunError
 from cnnrun.run import Run
 from cnnrun.tracking.tracker import Begun, Tracker
@@ -115,7 +116,7 @@ class Session:
         return Begun(
             folder=self._run.path,
             events=self._run.tensorboard,
-            settings=_flat({key: value for key, value in config.items() if key not in KEPT_BACK}),
+            settings=flat({key: value for key, value in config.items() if key not in KEPT_BACK}),
             tags={key: str(value) for key, value in tags.items() if value is not None and key not in KEPT_BACK},
             epoch=epoch,
             known=self._known(record.get("logger"), config["logger"]["name"]),
@@ -142,10 +143,3 @@ def tracked(config: dict[str, Any], run: Run) -> Iterator[Session]:
 def _finite(values: Mapping[str, Any]) -> dict[str, float]:
     """What of it is a number that every tracker takes."""
     return {name: float(value) for name, value in values.items() if value is not None and math.isfinite(float(value))}
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
