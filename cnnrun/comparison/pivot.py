@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnrun.comparison.compared import Comparison, by_kind, kind_of, require_metrics
 from cnnrun.comparison.groups import Group, Standing, grouped
+from cnnrun.comparison.wording import setting
 from cnnrun.errors import ConfigError, near_miss
 
 if TYPE_CHECKING:
@@ -88,14 +89,9 @@ class Pivot:
         return pd.DataFrame(rows)
 
 
-def label_text(value: Any) -> str:
-    """A value of a setting; a dash where the run has no such setting."""
-    return "-" if value is None else str(value)
-
-
 def names(labels: Sequence[Label]) -> list[Any]:
     """The value of each label; of several values their text."""
-    return [label[0] if len(label) == 1 else ", ".join(map(label_text, label)) for label in labels]
+    return [label[0] if len(label) == 1 else ", ".join(map(setting, label)) for label in labels]
 
 
 def pivot(compared: Comparison, rows: Sequence[str], cols: Sequence[str], cells: Sequence[str]) -> Pivot:
@@ -169,7 +165,7 @@ def _best_on_val(place: tuple[Label, Label], groups: Sequence[Group], keys: Sequ
     kinds: set[Hashable] = {kind_of(group.members[0], None) for group in groups}
     if len(kinds) > 1:
         names = ", ".join(sorted({" ".join([*group.subject, group.members[0].monitor]) for group in groups}))
-        where = ", ".join(f"{key}={label_text(value)}" for key, value in zip(keys, sum(place, ()), strict=True))
+        where = ", ".join(f"{key}={setting(value)}" for key, value in zip(keys, sum(place, ()), strict=True))
         raise ConfigError(
             f"rows, cols: several would share the cell {where}, and cannot be ranked: {names}; "
             "name the setting in which they differ, such as dataset or task.monitor, in rows or cols, too"

@@ -6,7 +6,7 @@ from cnnrun.comparison.compared import OWN, Comparison
 from cnnrun.comparison.groups import PAIRED, WELCH, Standing
 from cnnrun.comparison.pivot import Pivot
 from cnnrun.comparison.reading import Facts
-from cnnrun.comparison.wording import MARKS
+from cnnrun.plots.marks import MARKS
 
 MOST_NAMED = 6
 """Runs of one kind; the table of all runs has the others."""
@@ -122,7 +122,7 @@ def _lacking(compared: Comparison, metrics: Sequence[str]) -> list[str]:
         groups = [group for group in compared.members if group.sample(name)]
         runs = [run.name for group in groups for run in group.counted if run.measure(name) is None]
         if runs:
-            remarks.append(f"{name} is no number, so left out of its mean, in {_listed(runs)}")
+            remarks.append(f"{name} is missing in {_listed(runs)}, which its mean leaves out")
     return remarks
 
 

@@ -10,12 +10,12 @@ from typing import Any
 from cnnrun.comparison.compared import Comparison
 from cnnrun.comparison.differing import cell
 from cnnrun.comparison.figures import Figure
-from cnnrun.comparison.pivot import label_text
 from cnnrun.comparison.reading import Facts, text
 from cnnrun.comparison.sheets import MARK, Sheet
-from cnnrun.comparison.wording import MARKS, runtime, spread
+from cnnrun.comparison.wording import runtime, setting, spread
 from cnnrun.errors import DataError
 from cnnrun.pages import PageCell, PageColumn, PageFigure, PageTable, page, run_page
+from cnnrun.plots.marks import MARKS
 from cnnrun.run.stored import StoredRun
 from cnnrun.tables import PER_CLASS
 
@@ -109,7 +109,7 @@ def _facts(compared: Comparison) -> list[tuple[str, str]]:
 
 
 def _values(compared: Comparison, name: str) -> str:
-    values = list(dict.fromkeys(label_text(cell(run, name)) for run in compared.facts))
+    values = list(dict.fromkeys(setting(cell(run, name)) for run in compared.facts))
     more = f" and {len(values) - MOST_VALUES} more" if len(values) > MOST_VALUES else ""
     return ", ".join(values[:MOST_VALUES]) + more
 

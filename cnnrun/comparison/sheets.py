@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnnrun.comparison.compared import OWN, Comparison
-from cnnrun.comparison.pivot import Cell, Pivot, label_text
-from cnnrun.comparison.wording import MARKS, runtime, spread
+from cnnrun.comparison.pivot import Cell, Pivot
+from cnnrun.comparison.wording import runtime, setting, spread
 from cnnrun.console.numbers import number
+from cnnrun.plots.marks import MARKS
 
 MARK = "mark"
 BETWEEN = " | "
@@ -68,7 +69,7 @@ def _of_groups(compared: Comparison, metrics: Sequence[str]) -> Sheet:
     columns = [*settings, *counts, *metrics, "runtime", MARK]
     rows = []
     for values in frame.to_dict("records"):
-        line = [_setting(values[name]) for name in settings] + [str(values[name]) for name in counts]
+        line = [setting(values[name]) for name in settings] + [str(values[name]) for name in counts]
         line += [spread(_float(values[name]), _float(values[f"{name}/high"])) for name in metrics]
         rows.append([*line, _runtime(values["seconds"]), _mark(values)])
     best = {(row, columns.index(name)) for row in _where(frame["best"]) for name in metrics[:1]}
@@ -91,7 +92,7 @@ def _of_runs(compared: Comparison, metrics: Sequence[str]) -> Sheet:
     for run, values in zip(compared.facts, frame.to_dict("records"), strict=True):
         held = tied.get(id(run))
         flags = values | {"best": held.best if held else False, "tied": held.tied if held else False}
-        line = [_setting(values[name]) for name in compared.settings]
+        line = [setting(values[name]) for name in compared.settings]
         line += [_number(values[name]) for name in (*seeds, *status)] + [_number(run.measure(name)) for name in metrics]
         line += [_number(values[name]) for name in epochs]
         rows.append([*line, _runtime(values["seconds"]), _mark(flags), values["run"]])
@@ -107,7 +108,7 @@ def of_pivot(table: Pivot) -> Sheet:
     """Settings down and across; metrics that share a cell stand behind each other."""
     if table.cols:
         heads = [
-            ", ".join(f"{key}={label_text(value)}" for key, value in zip(table.cols, label, strict=True))
+            ", ".join(f"{key}={setting(value)}" for key, value in zip(table.cols, label, strict=True))
             for label in table.col_labels
         ]
         places = [(label, table.cells) for label in table.col_labels]
@@ -115,7 +116,7 @@ def of_pivot(table: Pivot) -> Sheet:
         heads, places = list(table.cells), [((), [metric]) for metric in table.cells]
     rows, bold, values = [], set(), {}
     for place, row in enumerate(table.row_labels):
-        line = [label_text(value) for value in row]
+        line = [setting(value) for value in row]
         for label, metrics in places:
             cells = [table.grid.get((row, label, metric)) for metric in metrics]
             if any(held is not None and held.best for held in cells):
@@ -131,7 +132,7 @@ def of_frame(name: str, frame: Any, settings: Sequence[str] = ()) -> Sheet:
     """A frame as it is; `settings` are written as they were typed."""
     written_as_typed = [column in settings for column in frame.columns]
     rows = [
-        [_setting(value) if typed else _number(value) for value, typed in zip(row, written_as_typed, strict=True)]
+        [setting(value) if typed else _number(value) for value, typed in zip(row, written_as_typed, strict=True)]
         for row in frame.itertuples(index=False)
     ]
     return Sheet(name, [str(column) for column in frame.columns], rows, [_is_numeric(frame[name]) for name in frame])
@@ -151,17 +152,6 @@ def _mark(values: dict[Any, Any]) -> str:
     words += ["chosen"] if values["chosen"] and not values["best"] else []
     words += ["dead"] if values["dead"] else []
     return "".join(MARKS[word] for word in words)
-
-
-def _setting(value: Any) -> str:
-    return "-" if value is None or value != value else _plain(value)
-
-
-def _plain(value: Any) -> str:
-    """A setting as it was typed: 0.0001, and 1 where gaps made a column of fractions."""
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:g}"
-    return str(value)
 
 
 def _number(value: Any) -> str:

@@ -1,13 +1,21 @@
-"""How a comparison writes a span of time, a mean with its interval, and its marks."""
+"""How a comparison writes a setting, a span of time, and a mean with its interval."""
 
 import math
+from typing import Any
 
 from cnnrun.console.numbers import number
 
-MARKS = {"best": "*", "tied": "≈", "chosen": "▸", "dead": "†", "failed": "×"}
-"""As in the heat map of a pivot."""
 PLAIN = str.maketrans({"±": "+-", "≈": "~", "▸": ">", "†": "+", "×": "x", "–": "-", "…": "."})
 """For a screen that cannot show them."""
+
+
+def setting(value: Any) -> str:
+    """A setting as it was typed: 0.0001, and 1 where gaps made a column of fractions; a dash where there is none."""
+    if value is None or value != value:
+        return "-"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e9 else f"{value:g}"
+    return str(value)
 
 
 def runtime(seconds: float) -> str:

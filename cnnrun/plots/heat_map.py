@@ -12,11 +12,10 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from cnnrun.plots.canvas import TITLE_SIZE, characters_across, escape, new_figure
 from cnnrun.plots.long_names import shorten, widest
+from cnnrun.plots.marks import MARKS
 from cnnrun.plots.palette import shades
 from cnnrun.plots.scale import is_logarithmic, limits, number_text, text_of, tick_text
 
-MARKS = {"best": "*", "tied": "≈", "chosen": "▸", "dead": "†", "failed": "×"}
-"""What stands behind a value for each word of its marks."""
 MEANINGS = {
     "best": "best",
     "tied": "cannot be told from the best",

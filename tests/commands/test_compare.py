@@ -207,9 +207,9 @@ def test_a_seed_without_the_metric_is_named_where_the_mean_leaves_it_out(folder,
         folder.run(f"b{seed}", value, "optimizer.lr=0.1", f"seed={seed}")
     folder.run("a", 0.9, "seed=0")
     compare()
-    assert "val/accuracy is no number, so left out of its mean, in b2" in capsys.readouterr().err
+    assert "val/accuracy is missing in b2, which its mean leaves out" in capsys.readouterr().err
     compare("rows=optimizer.lr", "cells=test/accuracy", "hydra.run.dir=out2")
-    assert "test/accuracy is no number, so left out of its mean, in b2" in capsys.readouterr().err
+    assert "test/accuracy is missing in b2, which its mean leaves out" in capsys.readouterr().err
 
 
 def test_of_many_reasons_for_an_end_the_rare_ones_are_counted_together(folder, capsys):
@@ -242,6 +242,15 @@ def test_large_whole_numbers_stay_whole_beside_runs_without_them(folder, capsys)
     folder.run("b", 0.8)
     compare()
     assert printed(capsys)[1][0] == "1234567"
+
+
+def test_a_setting_is_written_alike_in_the_table_and_in_a_pivot(folder, capsys):
+    for name, rate in (("a", 1e9), ("b", 1.0), ("c", 0.0001)):
+        folder.run(name, 0.9, optimizer__lr=rate)
+    compare("sort=parameters")
+    assert [line[0] for line in printed(capsys)] == ["optimizer.lr", "1e+09", "1", "0.0001"]
+    compare("rows=optimizer.lr", "hydra.run.dir=out2")
+    assert [line[0] for line in printed(capsys)[1:]] == ["0.0001", "1", "1e+09"]
 
 
 def test_the_reference_table_takes_settings_of_any_kind_without_signs_that_steer(folder, capsys):
