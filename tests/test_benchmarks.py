@@ -84,3 +84,18 @@ def test_a_folder_is_listed_and_opened_cold_and_warm(tmp_path):
     rows = run_benchmark(tmp_path, "folder.py", "--files", "60").splitlines()[-4:]
     steps = [re.fullmatch(r"\| (\w+) \| \d+\.\d\d \| \d+ \|", row) for row in rows]
     assert [step[1] for step in steps] == ["list", "cold", "warm", "resident"]
+
+
+@pytest.mark.slow
+def test_the_comparison_of_many_runs_is_measured(tmp_path):
+    rows = run_benchmark(tmp_path, "compare.py", "--runs", "40").splitlines()
+    assert rows[0] == "| 40 runs | seconds | CPU seconds | MB |"
+    measured = [re.fullmatch(r"\| (.+) \| \d+\.\d \| \d+\.\d \| \d+ \|", row) for row in rows[2:7]]
+    assert [row and row[1] for row in measured] == [
+        "table",
+        "pivot, all formats",
+        "reference table",
+        "with figures",
+        "pivot, HTML, figures",
+    ]
+    assert not list(tmp_path.iterdir())
