@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import cycle, islice
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import Annotated, Any, Literal
 
@@ -254,8 +255,10 @@ def _to_import(function: str, config: dict[str, Any]) -> list[str]:
 def _undisturbed() -> Iterator[None]:
     """Around what may start the fork server: signals are for its parent, and no file beside the user is a module.
 
-    It inherits what is blocked; a job takes that back.
+    It inherits what is blocked; a job takes that back. The standard library's resource tracker is started before, as
+    its start lets signals through again.
     """
+    resource_tracker.ensure_running()
     safe_path = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, NOTED) if hasattr(signal, "pthread_sigmask") else None

@@ -247,6 +247,23 @@ def test_the_machine_is_parted_by_devices_then_by_cores_and_memory(monkeypatch):
     assert sharing.visible_devices([0], 1) == ["0"]
 
 
+FORK_SERVER = """
+from multiprocessing import forkserver
+from cnnrun.sweeps import processes
+
+processes._warm_up("builtins:print", {}, [])
+with open(f"/proc/{forkserver._forkserver._forkserver_pid}/status") as file:
+    print(next(line.split()[1] for line in file if line.startswith("SigBlk")))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the fork server is for Linux")
+def test_the_terminals_signals_do_not_reach_the_fork_server():
+    told = subprocess.run([sys.executable, "-c", FORK_SERVER], capture_output=True, text=True, check=True).stdout
+    blocked = {signum for signum in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM) if int(told, 16) >> (signum - 1) & 1}
+    assert blocked == {signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
+
+
 @pytest.mark.slow
 def test_a_convolution_trains_in_a_forked_process(tmp_path):
     """A child of a parent that has computed with several threads would hang at its first one."""
