@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from cnnrun.plots.canvas import RED, escape, new_figure, tidy
+from cnnrun.plots.canvas import BLACK, escape, new_figure, tidy
 from cnnrun.plots.long_names import LINE, legend_below, legend_rows, shorten
 from cnnrun.plots.palette import COLORS, OTHERS
 from cnnrun.plots.scale import (
@@ -109,7 +109,7 @@ def _entries(names: list[str], starred: bool) -> list[tuple[str, Artist]]:
         grey = Line2D([], [], color=OTHERS, marker="o", markersize=5)
         entries.append((f"{len(names) - len(COLORS)} others", grey))
     if starred:
-        star = Line2D([], [], color=RED, marker="*", markersize=11, markeredgecolor="white", linestyle="none")
+        star = Line2D([], [], color=BLACK, marker="*", markersize=11, markeredgecolor="white", linestyle="none")
         entries.append(("best", star))
     return entries
 
@@ -163,7 +163,7 @@ def _note(row: dict[Any, Any], with_n: bool) -> str:
 
 def _draw(axes: Axes, line: _Line, color: str, named: bool) -> None:
     style: dict[str, Any] = {"color": color, "zorder": 2 if color == OTHERS else 3}
-    star: dict[str, Any] = {"color": RED, "markersize": 15, "markeredgecolor": "white", "zorder": 5}
+    star: dict[str, Any] = {"color": BLACK, "markersize": 15, "markeredgecolor": "white", "zorder": 5}
     x, y = (line.values, line.places) if named else (line.places, line.values)
     bars = axes.hlines if named else axes.vlines
     bars(line.places, line.low, line.high, linewidth=1.6, alpha=0.55, **style)
