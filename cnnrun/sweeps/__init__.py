@@ -2,6 +2,7 @@
 
 sweep     compose the sweep, name its folder, hand it to Hydra's sweeper
 grid      the sweeper: every combination of the values given
+composing the configs of jobs
 running   what runs jobs, what asks for jobs, the launcher that brings the two together
 processes the launcher that -m uses: several jobs at a time, each in a process of its own
 sharing   how many jobs a machine takes, and what of it each gets

@@ -1,16 +1,19 @@
 """What stands in the folders of a sweep's jobs: who has finished, what came of each, what a dead process left."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from cnnrun import errors
 from cnnrun.config import Invocation, config_of
-from cnnrun.errors import CnnrunError, ConfigError
+from cnnrun.errors import CnnrunError, ConfigError, DataError
 from cnnrun.run import DONE, RECORD, Run
 from cnnrun.sweeps.jobs import APART, AUTOMATIC, Asked, Outcome
 from cnnrun.tables import PHOTOS
+
+LINGERING = 2.0
+"""Seconds; what a killed job had started, and holds its lock, too, takes a moment to end."""
 
 
 def is_finished(folder: Path, config: dict[str, Any]) -> bool | None:
@@ -18,11 +21,16 @@ def is_finished(folder: Path, config: dict[str, Any]) -> bool | None:
 
     Raises:
         ConfigError: if the run there has other settings than `config`.
+        DataError: if it cannot be read.
     """
     if not (folder / RECORD).is_file():
         return None
     run = Run.open(folder)
-    for name, (there, asked) in _differences(config_of(run)[0], config).items():
+    try:
+        stored = config_of(run)[0]
+    except DataError as error:
+        raise DataError(f"{error}; without the folder {folder} the job runs again") from error
+    for name, (there, asked) in _differences(stored, config).items():
         raise _other_settings(folder, name, there, asked)
     return run.status in DONE
 
@@ -32,15 +40,18 @@ def others(folder: Path, known: Iterable[Path]) -> list[Path]:
     return sorted({file.parent for file in folder.glob(f"*/{RECORD}")} - set(known))
 
 
-def refuse_another_sweep(folders: Iterable[Path], now: Asked, swept: Iterable[str]) -> None:
+def refuse_another_sweep(left: Mapping[Path, Asked], now: Asked, swept: Collection[str]) -> None:
     """Jobs of one sweep differ in what is swept, in nothing else that was asked for.
 
+    Args:
+        left: what the jobs were asked for that stand there.
     Raises:
-        ConfigError: names the first of `folders` that differs in something else.
+        ConfigError: names the first that differs in something else.
     """
-    for folder in folders:
-        there = Asked.of(Run.open(folder))
-        for key in sorted((there.words.keys() | now.words.keys()) - {*swept, *APART}):
+    for folder, there in left.items():
+        for key in sorted(there.words.keys() | now.words.keys()):
+            if key in swept or key.partition(".")[0] in APART:
+                continue
             if there.value(key) != now.value(key) and now.value(key) != AUTOMATIC:
                 raise _other_settings(folder, key, there.text(key), now.text(key))
 
@@ -93,7 +104,7 @@ def settle(
     run = Run.open(folder)
     if run.status == "running" or (reason and run.status == "interrupted" and status == "failed"):
         with suppress(CnnrunError):
-            run.lock()
+            run.lock(seconds=LINGERING)
             run.update(status=status, reason=reason or "its process ended without a word")
             run.close()
 

@@ -27,6 +27,8 @@ class GridSweeper(Sweeper):
         """Launch every combination; what the launcher returns for each."""
         parsed = OverridesParser.create(config_loader=self._loader).parse_overrides(arguments)
         swept = [override.key_or_group for override in parsed if override.is_sweep_override()]
+        if empty := next((word for word in parsed if not values(word)), None):
+            raise ConfigError(f"'{empty.input_line}' gives no value")
         distinct = {tuple(dict(combination).items()): combination for combination in product(*map(values, parsed))}
         jobs: dict[str, list[str]] = {}
         for settings, combination in distinct.items():

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
@@ -21,6 +20,7 @@ from cnnrun.errors import Interrupted, JobsFailed
 from cnnrun.run import DONE, Run
 from cnnrun.signals import Signals
 from cnnrun.sweeps import table
+from cnnrun.sweeps.composing import JobConfigs
 from cnnrun.sweeps.folders import is_finished, others, outcome, refuse_another_sweep, settle
 from cnnrun.sweeps.going_on import advice
 from cnnrun.sweeps.jobs import Asked, Ended, Job, Outcome
@@ -120,9 +120,8 @@ class SweepLauncher(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         assert isinstance(task_function, compose.Task)
-        self._loader = hydra_context.config_loader
+        self._configs = JobConfigs(hydra_context.config_loader, config)
         self.task = task_function
-        self._shared = config
         self.folder = Path(config.hydra.sweep.dir)
         words = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
         swept = [word.key_or_group for word in words if word.is_sweep_override()]
@@ -141,8 +140,9 @@ class SweepLauncher(Launcher):
             Interrupted: on Ctrl-C or a termination, with what to do next.
         """
         jobs = [self.prepare(list(words)) for words in job_overrides]
-        before = self._outcomes_before(jobs)
-        outcomes = self._run(_Listed(jobs), before, len(jobs), [job.name for job in jobs])
+        with self.held():  # what is there has to be what the sweep before has left
+            before = self._outcomes_before(jobs)
+            outcomes = self._run(_Listed(jobs), before, len(jobs), [job.name for job in jobs])
         self.conclude(before, outcomes, len(jobs))
         return [JobReturn(overrides=list(words), status=JobStatus.COMPLETED) for words in job_overrides]
 
@@ -175,13 +175,11 @@ class SweepLauncher(Launcher):
             ConfigError: if it is wrong, or its folder holds a run with other settings.
         """
         with compose.lists_as_a_whole(words):
-            config = self._loader.load_sweep_config(self._shared, words)
-        HydraConfig.instance().set_config(config)
-        plain = compose.plain(config)
+            plain, hydra = self._configs.of(words)
         check(self.task.command, plain, trusted=self.task.trusted)
-        name = str(config.hydra.sweep.subdir)
-        folder = Path(config.hydra.sweep.dir, name)
-        told = compose.invocation(config.hydra, folder)
+        name = str(hydra.sweep.subdir)
+        folder = self.folder / name
+        told = compose.invocation(hydra, folder)
         asked = Asked(dict(map(overrides.split, told.overrides)), told.choices, plain)
         settings = {key: asked.text(key) for key in self._keys}
         return Job(name, folder, plain, told, asked, settings, is_finished(folder, plain))
@@ -253,6 +251,6 @@ class SweepLauncher(Launcher):
 
     def _outcomes_before(self, jobs: Sequence[Job]) -> list[Outcome]:
         """What has come of jobs in the sweep's folder that other values of its keys have left there."""
-        left = others(self.folder, (job.folder for job in jobs))
+        left = {folder: Asked.of(Run.open(folder)) for folder in others(self.folder, (job.folder for job in jobs))}
         refuse_another_sweep(left, jobs[0].asked, self._keys)
-        return [outcome({key: Asked.of(Run.open(job)).text(key) for key in self._keys}, job) for job in left]
+        return [outcome({key: asked.text(key) for key in self._keys}, folder) for folder, asked in left.items()]

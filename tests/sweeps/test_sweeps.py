@@ -1,12 +1,14 @@
 """A sweep from the command line: its jobs, folders and table; errors, skipping, going on. `pytest tests/sweeps`"""
 
 import csv
+import json
 import re
 import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
 from cnnrun import cli
 from cnnrun.run import Run
@@ -293,6 +295,50 @@ def test_other_jobs_with_other_fixed_settings_are_refused(toy, words, difference
     )
     assert len(toy.CALLS) == 2
     assert sweep("sweep=x", "seed=3,4", "epochs=7", "model=cnn") == 0, "the same, in other words"
+
+
+def test_how_runs_are_told_elsewhere_makes_no_other_jobs(toy):
+    record = Path("outputs/sweeps/x/seed=1/run.json")
+    assert sweep("seed=1,2", "sweep=x") == 0
+    content = json.loads(record.read_text())
+    content["overrides"] += ["logger=wandb", "logger.project=mine", "offline=True"]
+    record.write_text(json.dumps(content))
+    assert sweep("seed=3,4", "sweep=x") == 0
+
+
+def test_a_range_without_values_is_refused(toy, capsys):
+    assert sweep("seed=range(3,3)") == 2
+    assert capsys.readouterr().err == "cnnrun train: error: 'seed=range(3,3)' gives no value\n"
+
+
+def test_a_damaged_job_says_how_it_can_run_again(toy, capsys):
+    assert sweep("seed=1,2", "sweep=x") == 0
+    Path("outputs/sweeps/x/seed=1/run.json").write_text("{")
+    assert sweep("seed=1,2", "sweep=x") == 3
+    assert "without the folder outputs/sweeps/x/seed=1 the job runs again" in capsys.readouterr().err
+
+
+def test_jobs_share_what_hydra_composes_for_their_parts(toy, monkeypatch):
+    composed = []
+    load = ConfigLoaderImpl.load_sweep_config
+    monkeypatch.setattr(
+        ConfigLoaderImpl,
+        "load_sweep_config",
+        lambda self, shared, words: composed.append(words) or load(self, shared, words),
+    )
+    assert sweep("model=mlp,cnn", "optimizer.lr=0.1,0.01", "seed=1,2,3") == 0
+    assert len(toy.CALLS) == 12
+    assert composed == [["model=mlp"], ["model=cnn"]]
+    alone = [{"model": c["model"]["name"], "lr": c["optimizer"]["lr"], "seed": c["seed"]} for c, _ in toy.CALLS]
+    assert alone == [
+        {"model": m, "lr": lr, "seed": seed} for m in ("mlp", "cnn") for lr in (0.1, 0.01) for seed in (1, 2, 3)
+    ]
+
+
+def test_an_unknown_setting_of_a_job_is_refused_in_our_words(toy, capsys):
+    assert sweep("model=mlp,cnn", "model.hiden=1,2") == 2
+    assert "hiden" in capsys.readouterr().err
+    assert not toy.CALLS
 
 
 def test_a_run_that_stored_what_auto_came_to_has_the_same_settings(toy):
