@@ -94,7 +94,7 @@ class OptunaSweeper(Sweeper):
                 raise
             ending.write(figures=probes[0].config["figures"])
             if reads_test:
-                ending.read_test(self._loader, probes[0].config)
+                ending.read_test(self._loader, probes[0].config, trusted=self._launcher.task.trusted)
             ending.tell()
             self._launcher.conclude(*ending.parted({row.folder for row in reached}), len(reached))
         return []

@@ -1,5 +1,6 @@
 """What the runs of a study have come to: the value of each cell, by seed."""
 
+import csv
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
-from cnnrun.comparison.reading import Facts, facts_of
+from cnnrun import console
+from cnnrun.comparison.reading import Facts, facts_of, text
+from cnnrun.errors import CnnrunError, DataError
 from cnnrun.run import Run, is_run
 from cnnrun.sweeps.study import FACTS, Place
 from cnnrun.sweeps.study_jobs import Case
@@ -26,12 +29,19 @@ class Told:
 
     @classmethod
     def of(cls, seed: str, folder: Path) -> Self | None:
-        """None where no job was begun."""
+        """None where no job was begun.
+
+        Raises:
+            DataError: if its files are damaged.
+        """
         if not is_run(folder):
             return None
-        run = Run.open(folder, writes=False)
-        samples = {f"{row['split']}/{row['metric']}": int(row["n"]) for row in run.results() if row.get("n")}
-        return cls(seed, facts_of(folder, folder.name), samples, run.rows(HISTORY))
+        run, facts = Run.open(folder, writes=False), facts_of(folder, folder.name)
+        try:
+            samples = {f"{row['split']}/{row['metric']}": int(row["n"]) for row in run.results() if row.get("n")}
+            return cls(seed, facts, samples, _numbers(run.rows(HISTORY)))
+        except (ValueError, TypeError, KeyError, csv.Error, OSError) as error:
+            raise DataError(f"{folder} cannot be read: one of its tables is damaged") from error
 
     def value(self, cell: str) -> float | None:
         """Of a metric of a split, such a metric after an epoch (train/loss@1), or one of study.FACTS."""
@@ -57,12 +67,27 @@ class Told:
 
 
 def told_by(cases: Sequence[Case], folder: Path) -> dict[Place, list[Told]]:
-    """What the runs of each place tell, seed by seed; those that were never begun are left out."""
+    """What the runs of each place tell, seed by seed; those that were never begun, or are damaged, are left out.
+
+    Of damaged ones it is said: the others are no less worth a table.
+    """
     found: dict[Place, list[Told]] = {}
     for case in cases:
-        told = Told.of(case.seed, folder / case.name)
+        told = None
+        try:
+            told = Told.of(case.seed, folder / case.name)
+        except CnnrunError as error:
+            console.note(f"left out of the table: {text(error)}")
         found.setdefault(case.place, []).extend([told] if told else [])
     return found
+
+
+def _numbers(history: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Raises: ValueError, TypeError: if something in it is no number."""
+    for row in history:
+        for value in filter(None, row.values()):
+            float(value)
+    return history
 
 
 def volatility(values: Sequence[float]) -> float | None:

@@ -59,14 +59,15 @@ class Ending:
         if figures:
             self._draw()
 
-    def read_test(self, loader: ConfigLoader, config: Mapping[str, Any]) -> None:
+    def read_test(self, loader: ConfigLoader, config: Mapping[str, Any], *, trusted: bool) -> None:
         """Judge the winner on test, unless that was done before.
 
         Args:
             config: of any trial.
+            trusted: whether the winner's folder, which may be a stranger's, may name code that is not ours.
         """
         if winner := table.chosen(self.rows()):
-            self._judge(winner, loader, config)
+            self._judge(winner, loader, config, trusted)
             table.write(self._folder, self.rows())
 
     def tell(self) -> None:
@@ -147,7 +148,7 @@ class Ending:
         if (shares := _file(self._folder, IMPORTANCE)).is_file():
             write_bytes(figures / "importance.png", png(importance(pd.read_csv(shares), objective.monitor)))
 
-    def _judge(self, winner: Outcome, loader: ConfigLoader, config: Mapping[str, Any]) -> None:
+    def _judge(self, winner: Outcome, loader: ConfigLoader, config: Mapping[str, Any], trusted: bool) -> None:
         """Evaluate the winner on test, once; another trial may have won before this search had so many."""
         folder = self._judged(winner.folder.name)
         if (folder / RECORD).is_file():
@@ -156,7 +157,7 @@ class Ending:
                 return
             run.clear()
         before = [file.parent for file in folder.parent.glob(f"*/{RECORD}") if file.parent != folder]
-        words = [f"run={overrides.quote(str(winner.folder))}", f"split={TEST}", "trust_code=true"]
+        words = [f"run={overrides.quote(str(winner.folder))}", f"split={TEST}", f"trust_code={str(trusted).lower()}"]
         words += [f"{key}={str(config[key]).lower()}" for key in ("figures", "offline")]
         asked = compose.plain(loader.load_configuration("eval", words, RunMode.RUN))
         check("eval", asked)

@@ -4,6 +4,7 @@ import csv
 import math
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -417,6 +418,15 @@ def test_the_same_command_again_runs_nothing_and_leaves_test_unread(toy_search):
     assert search("seed=range(0,30)", "hydra.sweeper.n_trials=3") == 0
     assert len(toy_search.CALLS) == calls
     assert (FOLDER / "sweep.csv").read_text() == table
+
+
+def test_the_winner_of_a_strangers_folder_may_name_no_code_without_trust(toy_search):
+    assert search("seed=range(0,30)", "hydra.sweeper.n_trials=2") == 0
+    assert toy_search.CALLS[-1][0]["trust_code"] is True
+    shutil.rmtree(FOLDER / "test")
+    assert cli.main(["train", "-m", "hydra/launcher=serial", f"resume={FOLDER}"]) == 0
+    config, _ = toy_search.CALLS[-1]
+    assert (config["split"], config["trust_code"]) == ("test", False)
 
 
 def test_more_trials_are_added_and_another_winner_says_that_test_was_read_before(toy_search, capsys):

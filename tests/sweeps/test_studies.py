@@ -13,6 +13,7 @@ from cnnrun.config import Request, check, compose, options
 from cnnrun.errors import ConfigError
 from cnnrun.sweeps.studies import read
 from cnnrun.sweeps.study_jobs import grid_of
+from cnnrun.sweeps.study_report import finish
 from cnnrun.sweeps.study_runs import patience_needed, volatility
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -157,6 +158,26 @@ def test_the_table_is_written_with_what_there_is_when_jobs_failed(toy, capsys):
     assert "seed 1 failed" in rows[0]["remark"]
     assert "data/ has no digits" in rows[0]["remark"]
     assert "study mine\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("run.json", "{"),
+        ("config.yaml", "a: [1"),
+        ("results.csv", "split,metric,value,n\ntest,accuracy,0.9,many\n"),
+        ("history.csv", "epoch,val/accuracy\n1,high\n"),
+    ],
+)
+def test_a_damaged_run_is_left_out_of_the_table_by_name(toy, capsys, file, content):
+    write(TABLE)
+    assert study("model=mlp") == 0
+    folder = Path("outputs/sweeps/mine")
+    (folder / "model=mlp,optimizer.lr=0.10,seed=1" / file).write_text(content)
+    found = read("mine", options.folders())
+    finish(found, grid_of(found, {}).cases, folder, show=True)
+    assert rows_of(folder)[0]["n"] == "1"
+    assert "left out of the table: outputs/sweeps/mine/model=mlp,optimizer.lr=0.10,seed=1" in capsys.readouterr().err
 
 
 def test_an_interrupted_study_leaves_its_table(toy):
