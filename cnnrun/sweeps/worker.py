@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from cnnrun import console
 from cnnrun.config import Invocation
@@ -51,9 +51,12 @@ def work(assignment: Assignment) -> None:
     _be_alone()
     _write_to(assignment.console)
     os.environ.update(assignment.environment)
-    _end_with_parent()
-    _share_cores(assignment.threads)
-    sys.exit(perform(assignment))
+    guard = _end_with_parent()
+    try:
+        _share_cores(assignment.threads)
+        sys.exit(perform(assignment))
+    finally:
+        _dismiss(guard)
 
 
 def perform(assignment: Assignment) -> int:
@@ -106,11 +109,43 @@ def _write_to(file: Path) -> None:
     faulthandler.enable(2)
 
 
-def _end_with_parent() -> None:
-    """Where the parent is killed, end as it would have asked for: save, and if that takes too long, at once."""
+def _end_with_parent() -> int | None:
+    """Where the parent is killed, end as it would have asked for: save, and if that takes too long, at once.
+
+    A thread cannot see to the second where the job hangs in C and keeps Python's lock, so that a process does. The
+    kernel could kill at the death of a parent (PR_SET_PDEATHSIG), but leaves no time to save.
+
+    Returns:
+        That process, where there is one.
+    """
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_outlive_briefly, args=(parent.sentinel,), daemon=True).start()
+    if parent is None:
+        return None
+    guard = os.fork() if sys.platform.startswith("linux") else None  # before there are threads
+    if guard == 0:
+        _kill_late(parent.sentinel)
+    threading.Thread(target=_outlive_briefly, args=(parent.sentinel,), daemon=True).start()
+    return guard
+
+
+def _kill_late(sentinel: int) -> NoReturn:
+    """Be the process that kills the group of the job, itself included; it is killed when the job has ended."""
+    try:
+        for signum in NOTED:
+            signal.signal(signum, signal.SIG_IGN)
+        wait([sentinel])
+        time.sleep(GRACE)
+        os.killpg(0, signal.SIGKILL)
+    finally:
+        os._exit(1)
+
+
+def _dismiss(guard: int | None) -> None:
+    if guard is None:
+        return
+    with suppress(OSError):
+        os.kill(guard, signal.SIGKILL)
+        os.waitpid(guard, 0)
 
 
 def _outlive_briefly(sentinel: int) -> None:

@@ -187,6 +187,32 @@ def test_jobs_end_with_the_sweep_that_is_killed_and_the_same_command_goes_on(end
     assert [row["status"] for row in rows().values()] == ["finished"] * 3
 
 
+HANGING = """
+import ctypes, multiprocessing, os, signal
+from cnnrun.sweeps import worker
+
+worker.GRACE = 0.5
+
+def hang(told):
+    worker._be_alone()
+    worker._end_with_parent()
+    told.send(os.getpid())
+    ctypes.PyDLL(None).sleep(300)
+
+here, there = multiprocessing.Pipe()
+multiprocessing.get_context("fork").Process(target=hang, args=(there,)).start()
+print(here.recv(), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_job_that_hangs_with_the_lock_of_python_ends_with_its_parent_too():
+    parent = subprocess.run([sys.executable, "-c", HANGING], stdout=subprocess.PIPE, timeout=100)
+    assert parent.returncode == -signal.SIGKILL
+    job = int(parent.stdout)
+    wait_for(lambda: is_gone(job))
+
+
 def test_nothing_is_forked_where_nothing_is_left_to_do(ends, monkeypatch):
     assert sweep("seed=0,1") == 0
     monkeypatch.setattr(processes.ProcessRunner, "start", None)
