@@ -62,7 +62,7 @@ COMMANDS = {
         "Put runs into one table: what differs, means over seeds with their intervals, and which is the best.",
         (
             "cnnrun compare runs=outputs/sweeps/...",
-            "cnnrun compare runs=outputs rows=model cols=optimizer.lr cells=[test/accuracy,test/f1_macro] format=[md,tex]",
+            "cnnrun compare runs=outputs rows=model cols=optimizer.lr format=[md,tex]",
         ),
     ),
 }
@@ -211,6 +211,7 @@ def _run_one(request: "Request") -> None:
     from cnnrun.config.callables import load
     from cnnrun.run import Run
 
+    overrides.refuse_launcher(request.overrides)
     job = _compose(request)
     overrides.refuse_folder_of_a_sweep(request.overrides)
     check(request.command, job.config)

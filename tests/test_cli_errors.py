@@ -88,8 +88,13 @@ WRONG = {
     "train dataset.images_size=3": "unknown setting 'dataset.images_size' - did you mean 'dataset.image_size'?",
     # unknown options
     "train model=cnm": "unknown model 'cnm' - did you mean 'cnn'? (there are cnn, cnn_wide, mlp)",
+    "train model=1": "unknown model '1' (there are cnn, cnn_wide, mlp)",
+    "train experiment=true": "unknown experiment 'true' (there are quick)",
+    "train hydra.launcher.jobs=2": "'hydra.launcher.jobs=2' says how to run a sweep: add -m",
+    "train hydra/sweeper=optuna": "'hydra/sweeper=optuna' says how to run a sweep: add -m",
+    "train -m model=range(1,3)": "unknown model '1' (there are cnn, cnn_wide, mlp)",
     "train experiment=quik": "unknown experiment 'quik' - did you mean 'quick'? (there are quick)",
-    "train hydra/launcher=raay": (
+    "train -m hydra/launcher=raay": (
         "unknown hydra/launcher 'raay' - did you mean 'ray'? "
         "(there are processes, ray, serial, submitit_local, submitit_slurm)"
     ),

@@ -28,7 +28,7 @@ def of_pivot(compared: Comparison, table: Pivot) -> list[str]:
     order = " | ".join(table.cells)
     remarks = [f"cells: {order}, {means}of each the best is marked" if means else f"cells: {order}"]
     if table.hidden:
-        remarks.append(f"{_listed(table.hidden)} differ within cells: each shows what is best on val")
+        remarks.append(f"cells hold runs that differ in {_listed(table.hidden)}: each shows what is best on val")
     remarks += _marks(held, several, len(table.cells))
     remarks += _chosen(any(cell.chosen and not cell.best for cell in table.grid.values()))
     if any(cell.failed for cell in table.grid.values()):

@@ -92,7 +92,9 @@ def _forget_namesakes(ours: Path) -> None:
 def one(request: Request) -> Job:
     """Compose the config of a single run; nothing is checked against signatures yet."""
     with session(request) as hydra:
-        overrides.refuse_no_choice(map(overrides.split, request.overrides), required(request))
+        words = list(map(overrides.split, request.overrides))
+        overrides.refuse_no_choice(words, required(request))
+        overrides.refuse_numbers(words, offered(request))
         config = compose(hydra, request.command, request.overrides)
         folder = folders.named("hydra.run.dir", config.hydra.run.get("dir"))
         values, asked = plain(config), invocation(config.hydra, folder or Path())

@@ -200,6 +200,17 @@ def refuse_others(overrides: Iterable[str], allowed: Sequence[str]) -> None:
             )
 
 
+def refuse_launcher(overrides: Iterable[str]) -> None:
+    """A single run has no use for it, nor for a sweeper.
+
+    Raises:
+        ConfigError: if one is named.
+    """
+    for override in overrides:
+        if re.match(r"hydra[./](launcher|sweeper)\b", override):
+            raise ConfigError(f"{shown(override)} says how to run a sweep: add -m")
+
+
 def refuse_folder_of_a_sweep(overrides: Iterable[str]) -> None:
     """A single run has no use for it.
 
@@ -229,6 +240,10 @@ def without_none(words: Iterable[str]) -> list[str]:
     return [word for word in words if word not in NO_CHOICE]
 
 
+NO_NAME = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)(e[-+]?\d+)?|[-+]?(inf|nan)|true|false", re.IGNORECASE)
+"""What Hydra reads as a number, or as true or false."""
+
+
 def refuse_no_choice(words: Iterable[Word], groups: Mapping[str, list[str]]) -> None:
     """All groups but OPTIONAL must be chosen; `groups` holds the options of each.
 
@@ -240,6 +255,19 @@ def refuse_no_choice(words: Iterable[Word], groups: Mapping[str, list[str]]) -> 
             article = "an" if key[0] in "aeiou" else "a"
             raise ConfigError(
                 f"'{key}={value}': cnnrun cannot do without {article} {key}; choose one of {', '.join(groups[key])}"
+            )
+
+
+def refuse_numbers(words: Iterable[Word], groups: Mapping[str, list[str]]) -> None:
+    """The name of an option is text, and Hydra has no sentence for anything else.
+
+    Raises:
+        ConfigError: if a group is set to a number, or to true or false; `groups` holds the options of each.
+    """
+    for key, value in words:
+        if key in groups and NO_NAME.fullmatch(value):
+            raise ConfigError(
+                f"unknown {key} '{value}'{near_miss(value, groups[key])} (there are {', '.join(groups[key])})"
             )
 
 

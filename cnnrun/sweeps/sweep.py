@@ -55,6 +55,7 @@ def run(request: Request) -> None:
         groups = compose.offered(request)
         chosen = [pair for override in parsed if override.key_or_group in groups for pair in values(override)]
         overrides.refuse_no_choice(chosen, groups)
+        overrides.refuse_numbers(chosen, groups)
         if compose.takes(request, STUDY) and (study := overrides.value_of(STUDY, request.overrides)) is not None:
             _run_study(hydra, request, parsed, study)
             return

@@ -134,7 +134,7 @@ def test_a_pivot_shows_what_val_chose_where_something_else_differs(folder, capsy
         ["cnn", "0.8900", "*"],
         ["mlp", "0.6900"],
     ]
-    assert "batch_size differ within cells: each shows what is best on val" in out.err
+    assert "cells hold runs that differ in batch_size: each shows what is best on val" in out.err
 
 
 @pytest.mark.parametrize(
