@@ -1,7 +1,7 @@
 """Time and memory of `cnnrun compare` over many runs: copies of one real run, with other settings and results.
 
-Run: python tests/benchmarks/compare.py [--runs 1000]. It trains one small network, copies what a run leaves (without its
-checkpoints), and measures the whole command in a process of its own.
+Run: python tests/benchmarks/compare.py [--runs 1000]. It trains one small network, copies what a run leaves (without
+its checkpoints), and measures the whole command in a process of its own.
 """
 
 import argparse
