@@ -99,3 +99,13 @@ def test_the_comparison_of_many_runs_is_measured(tmp_path):
         "pivot, HTML, figures",
     ]
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_the_cost_and_the_losses_of_sweeps_are_measured(tmp_path):
+    line = run_benchmark(tmp_path, "sweeps.py", "overhead", "--jobs", "3").splitlines()[-1]
+    assert re.search(r"median \d+\.\d\d s \(\d+\.\d\d to \d+\.\d\d, 2 jobs\)", line)
+    words = ["kills", "--times", "1", "--jobs", "3", "--seconds", "2"]
+    line = run_benchmark(tmp_path, "sweeps.py", *words).splitlines()[-1]
+    assert re.match(r"[01] kills, 3 jobs: 0 lost, 0 finished ones run again, 0 unreadable files, 0 with other", line)
+    assert not list(tmp_path.iterdir())
