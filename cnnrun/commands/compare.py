@@ -22,6 +22,7 @@ from cnnrun.signals import Signals
 if TYPE_CHECKING:
     import pandas as pd
 
+HTML = "html"
 REPORT, PAGES = "report.html", "pages"
 """The page of the comparison, and the folder of those of its runs."""
 
@@ -52,13 +53,13 @@ def compare(config: dict[str, Any], invocation: Invocation) -> None:
         raise DataError(f"none of the {len(paths)} runs can be read; {problems[0]}")
     compared = comparison.compare(runs, settings.sort)
     shown = _shown(compared, settings)
-    wanted = _several(settings.format)
+    wanted = [*_several(settings.format), *([HTML] if settings.pages else [])]
     run = Run.create(invocation.output_dir, config, command="compare", of=", ".join(words), runs=list(map(str, paths)))
     with run.recorded(), Signals() as signals:
         signals.interrupt_at_once()
         drawn = _draw(run, compared, shown, problems) if settings.figures else []
         _write(run, shown, wanted)
-        if "html" in wanted:
+        if HTML in wanted:
             problems += _write_pages(run, compared, shown, drawn, problems, each=settings.pages)
         run.update(status="finished", problems=problems, notes=shown.remarks)
     console.tell_all(problems, shown.remarks)

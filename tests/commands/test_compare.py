@@ -484,7 +484,7 @@ def test_each_run_gets_a_page_on_request_and_a_damaged_one_a_line(folder, capsys
     figures = Path("runs/b/figures")
     figures.mkdir()
     (figures / "curves.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"broken")
-    compare("format=html", "pages=true")
+    compare("pages=true")
     assert 'href="pages/0001.html"' in Path("out/report.html").read_text()
     assert "0.9000" in Path("out/pages/0001.html").read_text()
     assert 'href="../../runs/a"' in Path("out/pages/0001.html").read_text()
