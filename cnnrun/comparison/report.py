@@ -171,7 +171,7 @@ def _of_sheet(sheet: Sheet) -> PageTable:
     ]
     rows = [
         {
-            name: PageCell(held, sheet.values[row, place]) if place in by_number else held
+            name: PageCell(held, sheet.values.get((row, place)), strong=(row, place) in sheet.bold)
             for place, (name, held) in enumerate(zip(sheet.columns, line, strict=True))
         }
         for row, line in enumerate(sheet.rows)

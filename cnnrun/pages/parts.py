@@ -34,6 +34,8 @@ class PageCell:
     """What it is sorted and filtered by; by default its text."""
     note: str = ""
     """Stands small under it."""
+    strong: bool = False
+    """Whether it stands out, as the best."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class DrawnCell:
     """Where it is sorted by something else than its text."""
     note: str
     link: str | None
+    strong: bool = False
 
 
 def with_decimals(table: PageTable) -> PageTable:
@@ -106,7 +109,9 @@ def drawn(row: Mapping[str, Any], column: PageColumn, link: str | None) -> Drawn
     value = row.get(column.name)
     if isinstance(value, PageCell):
         by = None if value.value is None else _plain(value.value)
-        return DrawnCell(value.text, by if by is not None else value.text if value.note else None, value.note, link)
+        return DrawnCell(
+            value.text, by if by is not None else value.text if value.note else None, value.note, link, value.strong
+        )
     text = written(value, column.digits)
     exact = _plain(value) if isinstance(value, float) and text else text
     return DrawnCell(text, None if exact == text else exact, "", link)

@@ -472,10 +472,11 @@ def test_cells_of_several_metrics_are_sorted_in_the_page_by_the_first(folder, ca
     grid(folder)
     compare("rows=model", "cols=optimizer.lr", "cells=[test/accuracy,test/f1_macro]", "format=html")
     page = Path("out/report.html").read_text()
-    values = [float(value) for value in re.findall(r'class="number" data-value="([^"]*)">[^<]* \| ', page)]
+    values = [float(value) for value in re.findall(r'class="number[^"]*" data-value="([^"]*)">[^<]* \| ', page)]
     means = pd.read_csv("out/pivot.csv").query("metric == 'test/accuracy'")
     by_cell = means.sort_values(["model", "optimizer.lr"])["mean"]
     assert values == pytest.approx(list(by_cell))
+    assert re.findall(r'strong" data-value="([^"]*)"', page) == [str(by_cell.max())]
 
 
 def test_each_run_gets_a_page_on_request_and_a_damaged_one_a_line(folder, capsys):
