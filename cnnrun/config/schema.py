@@ -8,11 +8,15 @@ import importlib.util
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cnnrun.config.callables import GROUPS, find
 from cnnrun.config.foreign import blamed, is_foreign
 from cnnrun.errors import ConfigError, near_miss
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 MISSING = "???"
 """How OmegaConf writes a value that must be given."""
@@ -218,13 +222,38 @@ def _unknown(prefix: str, key: str, signature: Signature, groups: tuple[str, ...
     return f"{UNKNOWN} '{prefix}{key}'" + (close or f": {signature.owner} has {', '.join(known) or 'none'}")
 
 
+def check_value(name: str, annotation: Any, value: Any) -> None:
+    """Hold one value, which Hydra hands over unchecked, against its type.
+
+    Raises:
+        ConfigError: if it is not of that type; it says which would be.
+    """
+    _refuse(list(_value_problems(name, annotation, value, name)))
+
+
+def _adapter(annotation: Any) -> "TypeAdapter[Any]":
+    try:
+        return _kept_adapter(annotation)
+    except TypeError:  # an annotation of the user's own may have no hash
+        return _new_adapter(annotation)
+
+
+def _new_adapter(annotation: Any) -> "TypeAdapter[Any]":
+    from pydantic import ConfigDict, TypeAdapter
+
+    return TypeAdapter(annotation, config=ConfigDict(allow_inf_nan=False))
+
+
+_kept_adapter = cache(_new_adapter)
+
+
 def _value_problems(where: str, annotation: Any, value: Any, owner: str) -> Iterator[str]:
-    from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
+    from pydantic import PydanticSchemaGenerationError, ValidationError
 
     from cnnrun.config.reasons import reason
 
     try:
-        TypeAdapter(annotation, config=ConfigDict(allow_inf_nan=False)).validate_python(value, strict=True)
+        _adapter(annotation).validate_python(value, strict=True)
     except ValidationError as error:
         index, why = reason(error, annotation)
         place = where + "".join(f"[{number}]" for number in index)

@@ -10,7 +10,6 @@ worker    what such a process does
 serial    the launcher that runs one job after the other, in this process
 ray_cluster  the launcher for a Ray cluster; slurm: those through submitit, with requeued (what it runs) and queue
 errand    a job on a machine of a cluster
-checked   the settings of launchers and sweepers, against their types
 jobs      what a job is, and what came of it
 folders   what stands in the folders of jobs
 plan      the sweep's own folder: its lock, and sweep.json

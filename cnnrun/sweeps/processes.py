@@ -19,11 +19,11 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from cnnrun.config import compose
+from cnnrun.config.schema import check_value
 from cnnrun.errors import Interrupted
 from cnnrun.run import CONSOLE
 from cnnrun.signals import NOTED
 from cnnrun.sweeps import sharing
-from cnnrun.sweeps.checked import check_setting
 from cnnrun.sweeps.jobs import Ended, Job
 from cnnrun.sweeps.running import Runner, SweepLauncher
 from cnnrun.sweeps.worker import GRACE, Assignment, kill_group, work
@@ -60,9 +60,9 @@ class ProcessLauncher(SweepLauncher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Raises: ConfigError: if a setting of the launcher is wrong."""
-        check_setting("hydra.launcher.jobs", Jobs, self._jobs)
-        check_setting("hydra.launcher.gpus", Gpus, self._gpus)
-        check_setting("hydra.launcher.timeout_min", PositiveFloat | None, self._timeout_min)
+        check_value("hydra.launcher.jobs", Jobs, self._jobs)
+        check_value("hydra.launcher.gpus", Gpus, self._gpus)
+        check_value("hydra.launcher.timeout_min", PositiveFloat | None, self._timeout_min)
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
         if not self.folder.exists():  # a new sweep has something to do, and can check its jobs meanwhile
             searches = config.hydra.runtime.choices.get("hydra/sweeper") == "optuna"

@@ -13,8 +13,8 @@ from omegaconf import DictConfig
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from cnnrun import console
+from cnnrun.config.schema import check_value
 from cnnrun.errors import ConfigError, Interrupted
-from cnnrun.sweeps.checked import check_setting
 from cnnrun.sweeps.errand import Errand, run
 from cnnrun.sweeps.jobs import Ended, Job
 from cnnrun.sweeps.running import Runner, SweepLauncher
@@ -40,11 +40,11 @@ class RayLauncher(SweepLauncher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Raises: ConfigError: if a setting of the launcher is wrong, or Ray is not installed."""
-        check_setting(f"{PREFIX}address", str, self._address)
-        check_setting(f"{PREFIX}num_cpus", PositiveFloat, self._num_cpus)
-        check_setting(f"{PREFIX}num_gpus", NonNegativeFloat, self._num_gpus)
-        check_setting(f"{PREFIX}jobs", PositiveInt | None, self._jobs)
-        check_setting(f"{PREFIX}timeout_min", PositiveFloat | None, self._timeout_min)
+        check_value(f"{PREFIX}address", str, self._address)
+        check_value(f"{PREFIX}num_cpus", PositiveFloat, self._num_cpus)
+        check_value(f"{PREFIX}num_gpus", NonNegativeFloat, self._num_gpus)
+        check_value(f"{PREFIX}jobs", PositiveInt | None, self._jobs)
+        check_value(f"{PREFIX}timeout_min", PositiveFloat | None, self._timeout_min)
         try:
             import ray  # noqa: F401
         except ImportError as error:
