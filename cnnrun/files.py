@@ -67,11 +67,13 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """Raises: DataError: if it is missing, damaged, or no object."""
     try:
-        values = json.loads(path.read_text())
+        text = path.read_text()
+        values = json.loads(text)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     except json.JSONDecodeError as error:
-        raise DataError(f"{path} cannot be read: it is damaged, see line {error.lineno}") from error
+        where = f"see line {error.lineno}" if text[error.pos :].strip() else "it ends too early"
+        raise DataError(f"{path} cannot be read: it is damaged, {where}") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read: it is damaged") from error
     if not isinstance(values, dict):

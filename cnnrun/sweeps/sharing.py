@@ -13,6 +13,7 @@ DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
 MEMORY = Path("/proc/meminfo")
 MEMORY_LIMIT, MEMORY_USED = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+MEMORY_KINDS = Path("/sys/fs/cgroup/memory.stat")
 
 
 def cores() -> int:
@@ -31,7 +32,9 @@ def free_memory() -> float:
         lines = MEMORY.read_text().splitlines()
         free = 1024 * float(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
     with suppress(OSError, ValueError):
-        free = min(free, int(MEMORY_LIMIT.read_text()) - int(MEMORY_USED.read_text()))
+        left = int(MEMORY_LIMIT.read_text()) - int(MEMORY_USED.read_text())
+        kinds = dict(line.split() for line in MEMORY_KINDS.read_text().splitlines())
+        free = min(free, left + int(kinds.get("inactive_file", 0)))  # files that were read, and can be forgotten
     return free
 
 

@@ -307,7 +307,7 @@ def test_runs_that_did_not_finish_and_broken_ones_are_named_and_the_others_compa
     Path("runs/broken/run.json").write_text("{")
     compare()
     said = capsys.readouterr()
-    assert "warning: left out: runs/broken/run.json cannot be read: it is damaged, see line 1" in said.err
+    assert "warning: left out: runs/broken/run.json cannot be read: it is damaged, it ends too early" in said.err
     assert "failed, so not counted: full (NotWritten: disk full)" in said.err
     assert "pruned, so not counted: cut (below the median)" in said.err
     assert "good" in said.out

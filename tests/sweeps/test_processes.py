@@ -273,6 +273,21 @@ def test_the_machine_is_parted_by_devices_then_by_cores_and_memory(monkeypatch):
     assert sharing.visible_devices([0], 1) == ["0"]
 
 
+def test_files_that_were_read_leave_a_container_its_memory(monkeypatch, tmp_path):
+    texts = {
+        "MEMORY": "MemTotal: 99 kB\nMemAvailable: 9000 kB\n",
+        "MEMORY_LIMIT": "5000000\n",
+        "MEMORY_USED": "4000000\n",
+        "MEMORY_KINDS": "anon 1\ninactive_file 3000000\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+        monkeypatch.setattr(sharing, name, tmp_path / name)
+    assert sharing.free_memory() == 4_000_000
+    (tmp_path / "MEMORY_LIMIT").write_text("max\n")
+    assert sharing.free_memory() == 9000 * 1024
+
+
 FORK_SERVER = """
 from multiprocessing import forkserver
 from cnnrun.sweeps import processes

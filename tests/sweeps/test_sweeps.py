@@ -81,6 +81,13 @@ def test_the_folder_tells_the_swept_keys_and_depends_on_the_rest(toy):
     assert len(list(Path("outputs/sweeps").iterdir())) == 2
 
 
+def test_how_a_sweep_is_run_does_not_name_another_folder(toy):
+    assert sweep("model=mlp,cnn") == 0
+    assert sweep("model=mlp,cnn", "trust_code=true") == 0
+    assert len(list(Path("outputs/sweeps").iterdir())) == 1
+    assert len(toy.CALLS) == 2
+
+
 def test_a_setting_inside_a_swept_part_is_part_of_the_rest(toy):
     assert sweep("model=mlp,cnn", "model.dropout=0.5") == 0
     assert sweep("model=mlp,cnn", "model.dropout=0.25") == 0

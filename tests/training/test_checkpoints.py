@@ -82,7 +82,12 @@ def test_values_that_the_manifest_does_not_list_are_refused(folder):
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(None, "No such file or directory"), ("{", "it is damaged, see line 1"), ("[]", "it holds list, not an object")],
+    [
+        (None, "No such file or directory"),
+        ("{", "it is damaged, it ends too early"),
+        ('{"a": b}', "it is damaged, see line 1"),
+        ("[]", "it holds list, not an object"),
+    ],
 )
 def test_a_broken_one_names_its_file_and_a_way_on(folder, content, problem):
     file = folder / "manifest.json"
