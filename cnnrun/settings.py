@@ -169,4 +169,7 @@ def wrong_form(command: str, config: dict[str, Any]) -> str | None:
     return rules[command](config) if command in rules else None
 
 
+HOW_TO_RUN = ("resume", "trust_code", "sweep", "study", "budget", "offline", "logger")
+"""Settings and groups that say how to run, not what: runs that differ in them alone are the same experiment."""
+
 OF_COMMAND = {"train": TrainSettings, "eval": EvalSettings, "predict": PredictSettings, "compare": CompareSettings}

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from cnnrun.comparison.reading import LARGEST, PLACES, Facts, text
+from cnnrun.settings import HOW_TO_RUN
 
-APART = ("seed", "resume", "sweep", "study", "budget", "trust_code", "offline", "logger", "figures", "threads", "test")
-"""Settings that say how to run, not what; and the seed, which has a column of its own."""
+NO_COLUMN = (*HOW_TO_RUN, "figures", "threads", "test", "seed")
+"""Settings that change no number; and the seed, which has a column of its own."""
 
 
 def settings_that_differ(runs: Sequence[Facts]) -> list[str]:
@@ -46,7 +47,7 @@ def _keys(runs: Iterable[Facts]) -> list[str]:
     runs = list(runs)
     found = dict.fromkeys(key for run in runs for key in run.options)
     found |= dict.fromkeys(key for run in runs for key in run.values)
-    return [key for key in found if key.partition(".")[0] not in APART]
+    return [key for key in found if key.partition(".")[0] not in NO_COLUMN]
 
 
 def _identity(run: Facts, key: str) -> Any:

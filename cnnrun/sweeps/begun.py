@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.override_parser.types import Override
 
 from cnnrun.errors import ConfigError
+from cnnrun.settings import HOW_TO_RUN
 from cnnrun.sweeps.folders import others
-from cnnrun.sweeps.jobs import APART
 from cnnrun.sweeps.names import without
 from cnnrun.sweeps.space import Space
 
@@ -25,7 +25,7 @@ def settings_of(config: Mapping[str, Any], space: Space, fixed: Iterable[Overrid
     """All settings that the trials share, by dotted name; of a part that is searched only what was typed."""
     typed = {word.key_or_group: word.get_value_element_as_str() for word in fixed}
     inside = {key: value for key, value in typed.items() if key.partition(".")[0] in space.distributions}
-    return dict(_leaves(without(config, [*space.distributions, *APART]))) | inside
+    return dict(_leaves(without(config, [*space.distributions, *HOW_TO_RUN]))) | inside
 
 
 def refuse_another_search(study: "Study", folder: Path, space: Space, settings: Mapping[str, str]) -> None:

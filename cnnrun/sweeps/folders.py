@@ -9,7 +9,8 @@ from cnnrun import errors
 from cnnrun.config import Invocation, config_of
 from cnnrun.errors import CnnrunError, ConfigError, DataError
 from cnnrun.run import DONE, RECORD, Run
-from cnnrun.sweeps.jobs import APART, AUTOMATIC, Asked, Outcome
+from cnnrun.settings import HOW_TO_RUN
+from cnnrun.sweeps.jobs import AUTOMATIC, Asked, Outcome
 from cnnrun.tables import PHOTOS
 
 LINGERING = 2.0
@@ -50,7 +51,7 @@ def refuse_another_sweep(left: Mapping[Path, Asked], now: Asked, swept: Collecti
     """
     for folder, there in left.items():
         for key in sorted(there.words.keys() | now.words.keys()):
-            if key in swept or key.partition(".")[0] in APART:
+            if key in swept or key.partition(".")[0] in HOW_TO_RUN:
                 continue
             if there.value(key) != now.value(key) and now.value(key) != AUTOMATIC:
                 raise _other_settings(folder, key, there.text(key), now.text(key))
@@ -161,7 +162,7 @@ def _differences(stored: Any, asked: Any, name: str = "") -> dict[str, tuple[Any
     if isinstance(stored, dict) and isinstance(asked, dict):
         found: dict[str, tuple[Any, Any]] = {}
         for key in stored.keys() | asked.keys():
-            if name or key not in APART:
+            if name or key not in HOW_TO_RUN:
                 found |= _differences(stored.get(key), asked.get(key), f"{name}.{key}" if name else key)
         return dict(sorted(found.items()))
     return {} if stored == asked or asked == AUTOMATIC else {name: (stored, asked)}

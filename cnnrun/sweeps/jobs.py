@@ -10,8 +10,6 @@ from cnnrun.run import Run
 
 AUTOMATIC = "auto"
 """A run stores what `auto` came to; either is the same setting."""
-APART = ("resume", "trust_code", "sweep", "study", "budget", "offline", "logger")
-"""Settings that say how to run, not what, and so never make another job."""
 
 
 @dataclass(frozen=True)

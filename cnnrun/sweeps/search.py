@@ -17,9 +17,10 @@ from cnnrun import console
 from cnnrun.config import compose, overrides
 from cnnrun.config.schema import check_fields
 from cnnrun.errors import ConfigError, Interrupted
+from cnnrun.settings import HOW_TO_RUN
 from cnnrun.sweeps import storage
 from cnnrun.sweeps.begun import refuse_another_search, settings_of
-from cnnrun.sweeps.jobs import APART, Job
+from cnnrun.sweeps.jobs import Job
 from cnnrun.sweeps.objective import Objective
 from cnnrun.sweeps.pruning import Pruning, Rule, Watch
 from cnnrun.sweeps.running import SweepLauncher
@@ -136,7 +137,7 @@ class OptunaSweeper(Sweeper):
 def refuse_what_says_nothing(space: Space) -> None:
     """Raises: ConfigError: if a setting is searched that no metric can tell the best value of."""
     for key in space.distributions:
-        if key in (*APART, TEST):
+        if key in (*HOW_TO_RUN, TEST):
             raise ConfigError(f"'{key}' is nothing to search: it does not change how good a run is")
         if key in NOT_COMPARABLE:
             raise ConfigError(f"'{key}' is nothing to search: runs that differ in it do not compare; try a grid")

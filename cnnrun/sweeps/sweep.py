@@ -14,10 +14,10 @@ from omegaconf import DictConfig, read_write
 from cnnrun.config import Request, compose, folders, options, overrides
 from cnnrun.config.overrides import BUDGET, FULL, STUDY
 from cnnrun.errors import ConfigError, Interrupted, JobsFailed
+from cnnrun.settings import HOW_TO_RUN
 from cnnrun.sweeps import studies
 from cnnrun.sweeps.going_on import folder_to_resume, requests
 from cnnrun.sweeps.grid import GridSweeper, values
-from cnnrun.sweeps.jobs import APART
 from cnnrun.sweeps.names import sweep_name, without
 from cnnrun.sweeps.processes import ProcessLauncher
 from cnnrun.sweeps.ray_cluster import RayLauncher
@@ -145,7 +145,7 @@ def _folder(command: str, config: DictConfig, keys: list[str], fixed: list[Overr
     values = compose.plain(config)
     inside = sorted(str(word.input_line) for word in fixed if word.key_or_group.partition(".")[0] in keys)
     kind = ["search"] if config.hydra.runtime.choices["hydra/sweeper"] == "optuna" else []
-    named = sweep_name([*kind, *keys] or ["single"], [command, without(values, [*keys, *APART]), inside])
+    named = sweep_name([*kind, *keys] or ["single"], [command, without(values, [*keys, *HOW_TO_RUN]), inside])
     return Path("outputs", "sweeps", named)
 
 
