@@ -54,6 +54,7 @@ def toy(tmp_path, monkeypatch):
     here.mkdir()
     monkeypatch.chdir(here)
     monkeypatch.delenv("CNNRUN_DATA", raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.syspath_prepend(TESTS / "toy")
     monkeypatch.setattr(options, "packaged", lambda: conf)
     for group, names in callables.GROUPS.items():
