@@ -3,16 +3,20 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from cnnrun.console.streams import is_terminal
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 SECONDS_BETWEEN_DRAWINGS = 0.1
 SECONDS_BETWEEN_LINES = 10.0
 """Of progress, in a pipe."""
 
 
-class Bar:
-    """A bar with a line of facts at the foot of the terminal; what is written meanwhile scrolls above it."""
+class Foot:
+    """The foot of a terminal, where something is drawn again and again; what is written meanwhile scrolls above it."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -26,6 +30,11 @@ class Bar:
         """Of the terminal, in characters."""
         return self._live.console.width
 
+    @property
+    def height(self) -> int:
+        """Of the terminal, in lines."""
+        return self._live.console.height
+
     def start(self) -> None:
         with suppress(OSError):
             self._live.start()
@@ -34,9 +43,25 @@ class Bar:
         with suppress(OSError):
             self._live.stop()
 
+    def show(self, *parts: "RenderableType") -> None:
+        """Draw these, one below the other."""
+        from rich.console import Group
+
+        with suppress(OSError):
+            self._live.update(Group(*parts), refresh=True)
+
+    def write(self, line: str, style: str = "") -> None:
+        from rich.text import Text
+
+        with suppress(OSError):
+            self._live.console.print(Text(line, style=style, no_wrap=True, overflow="ellipsis"))
+
+
+class Bar(Foot):
+    """A bar with a line of facts."""
+
     def draw(self, heading: str, share: float, remark: str, facts: str) -> None:
         """`share` of the bar is filled, between the heading and the remark; the facts stand below."""
-        from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text
@@ -46,15 +71,7 @@ class Bar:
         line.add_column(ratio=1)
         line.add_column(no_wrap=True)
         line.add_row(Text(heading), ProgressBar(total=1.0, completed=share), Text(remark))
-        below = [Text(facts, no_wrap=True, overflow="ellipsis")] if facts else []
-        with suppress(OSError):
-            self._live.update(Group(line, *below), refresh=True)
-
-    def write(self, line: str, style: str) -> None:
-        from rich.text import Text
-
-        with suppress(OSError):
-            self._live.console.print(Text(line, style=style, no_wrap=True, overflow="ellipsis"))
+        self.show(line, *([Text(facts, no_wrap=True, overflow="ellipsis")] if facts else []))
 
 
 @contextmanager

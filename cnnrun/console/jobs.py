@@ -4,10 +4,10 @@ import math
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from cnnrun.console.bar import Foot
 from cnnrun.console.numbers import number, time_left
 from cnnrun.console.streams import is_terminal, tell
 
@@ -43,7 +43,7 @@ class JobsDisplay:
 
     def __init__(self, total: int, *, live: bool) -> None:
         self._total = total
-        self._live = _Live() if live and is_terminal(sys.stderr) else None
+        self._live = _Jobs() if live and is_terminal(sys.stderr) else None
         self._last_drawing = -math.inf
 
     def __enter__(self) -> Self:
@@ -85,38 +85,16 @@ class JobsDisplay:
         self._live.draw(lines, ", ".join(filter(None, facts)))
 
 
-class _Live:
-    """Rich's, drawn when told to."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.live import Live
-
-        self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
-
-    def start(self) -> None:
-        with suppress(OSError):
-            self._live.start()
-
-    def stop(self) -> None:
-        with suppress(OSError):
-            self._live.stop()
-
-    def write(self, line: str) -> None:
-        from rich.text import Text
-
-        with suppress(OSError):
-            self._live.console.print(Text(line, no_wrap=True, overflow="ellipsis"))
+class _Jobs(Foot):
+    """A table of jobs, at most as high as the terminal."""
 
     def draw(self, lines: Sequence[JobLine], foot: str) -> None:
-        from rich.console import Group
         from rich.text import Text
 
-        room = max(self._live.console.height - LINES_BESIDE_JOBS, 1)
+        room = max(self.height - LINES_BESIDE_JOBS, 1)
         shown = lines if len(lines) <= room else lines[: room - 1]
         more = [] if len(shown) == len(lines) else [Text(f"and {len(lines) - len(shown)} more that run")]
-        with suppress(OSError):
-            self._live.update(Group(_table(shown), *more, Text(foot, style="dim")), refresh=True)
+        self.show(_table(shown), *more, Text(foot, style="dim"))
 
 
 def _table(lines: Sequence[JobLine]) -> "RenderableType":

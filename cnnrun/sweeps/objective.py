@@ -1,4 +1,4 @@
-"""What a search makes better: the metric on val by which the runs of its task are judged."""
+"""What the jobs of a sweep make better: the metric on val by which runs of a task are judged."""
 
 from dataclasses import dataclass
 from typing import Any, Self

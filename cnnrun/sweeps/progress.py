@@ -2,15 +2,15 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 from cnnrun.console import JobLine, JobsDisplay
 from cnnrun.console.numbers import number, time_left
 from cnnrun.errors import CnnrunError
 from cnnrun.run import Run
 from cnnrun.sweeps.jobs import Job, Outcome
+from cnnrun.sweeps.objective import Objective
 from cnnrun.tables import HISTORY
 
 
@@ -84,10 +84,10 @@ def _line(job: Job) -> JobLine:
     rows: list[dict[str, str]] = []
     with suppress(CnnrunError, OSError):
         rows = Run(job.folder).rows(HISTORY)
-    task: Mapping[str, Any] = job.config.get("task") or {}
-    metric = f"val/{task.get('monitor', 'loss')}"
+    objective = Objective.of(job.config) if "task" in job.config else None
+    metric = objective.monitor if objective else ""
     values = [float(row[metric]) for row in rows if row.get(metric)]
-    pick = min if task.get("monitor", "loss") in ("loss", "mae", "rmse") else max
+    pick = max if objective and objective.higher_is_better else min
     return JobLine(
         job.name,
         len(rows),

@@ -82,7 +82,7 @@ class Display:
 
 
 def job(folder, seed):
-    config = {"epochs": 4, "task": {"monitor": "loss"}}
+    config = {"epochs": 4, "task": {"name": "classification", "monitor": "loss"}}
     told = Invocation(folder / str(seed), {}, [])
     return Job(f"seed={seed}", folder / str(seed), config, told, Asked({}, {}, config), {}, None)
 
