@@ -59,7 +59,7 @@ def eight(folder: Path, opsd: Path) -> None:
     shared = ["experiment=energy_reference", f"dataset.csv={opsd.resolve()}"]
     for figures in ("true", "false"):
         words = [*shared, f"figures={figures}"]
-        swept = run(folder, "-m", *words, f"optimizer.lr={RATES}", f"sweep={figures}")
+        swept = run(folder, "-m", *words, f"optimizer.lr={RATES}", f"sweep=figures-{figures}")
         alone = sum(run(folder, *words, f"optimizer.lr={rate}") for rate in RATES.split(","))
         print(f"figures={figures}: sweep {swept:.1f} s, eight commands {alone:.1f} s, ratio {swept / alone:.2f}")
 
