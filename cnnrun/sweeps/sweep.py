@@ -25,7 +25,6 @@ from cnnrun.sweeps.search import OptunaSweeper
 from cnnrun.sweeps.serial import SerialLauncher
 from cnnrun.sweeps.slurm import SubmititLocalLauncher, SubmititSlurmLauncher
 from cnnrun.sweeps.study_jobs import folder_name, grid_of
-from cnnrun.sweeps.study_report import finish
 
 PLUGINS: dict[str, type[Plugin]] = {
     "GridSweeper": GridSweeper,
@@ -84,6 +83,8 @@ def _go_on(grids: list[Request]) -> None:
 
 def _run_study(hydra: Hydra, request: Request, parsed: list[Override], name: str) -> None:
     """Run the jobs of a study, and end with its table, whatever became of them."""
+    from cnnrun.sweeps.study_report import finish
+
     study = studies.read(
         name,
         options.folders(request.config_dir),
