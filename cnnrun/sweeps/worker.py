@@ -1,6 +1,7 @@
 """What a process of a sweep does: one job, in a group of its own, with a file for a screen; it ends with its parent."""
 
 import faulthandler
+import gc
 import multiprocessing
 import os
 import signal
@@ -48,6 +49,7 @@ class Assignment:
 
 def work(assignment: Assignment) -> None:
     """Do the job and end the process, with the exit code that `cnnrun` would have."""
+    gc.freeze()  # what was forked stays shared: looking for cycles in it would copy its pages
     _be_alone()
     _write_to(assignment.console)
     os.environ.update(assignment.environment)
