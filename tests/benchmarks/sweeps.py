@@ -94,7 +94,7 @@ def table(file: Path) -> list[dict[str, str]]:
 
 def kills(folder: Path, times: int, jobs: int, seconds: float) -> None:
     """Kill the sweep again and again, then let it end, and hold it against one that nobody killed."""
-    words = ["-m", f"seed=range({jobs})", "epochs=2", "figures=false", "hydra.launcher.jobs=2"]
+    words = ["-m", f"seed=range({jobs})", "epochs=20", "figures=false", "hydra.launcher.jobs=2"]
     calm, killed = folder / "outputs/sweeps/calm", folder / "outputs/sweeps/killed"
     run(folder, *words, "sweep=calm")
     moments = random.Random(0)
@@ -177,9 +177,9 @@ def main() -> None:
     parser.add_argument("--opsd", type=Path, help="the CSV of Open Power System Data, for eight")
     parser.add_argument("--mnist", type=Path, help="its folder, for threads")
     parser.add_argument("--rounds", type=int, default=3, help="of turns, for threads")
-    parser.add_argument("--jobs", type=int, help="12 for overhead, 40 for kills")
+    parser.add_argument("--jobs", type=int, help="12 for overhead, 80 for kills")
     parser.add_argument("--times", type=int, default=20, help="for kills")
-    parser.add_argument("--seconds", type=float, default=10.0, help="the latest moment of a kill")
+    parser.add_argument("--seconds", type=float, default=3.0, help="the latest moment of a kill")
     arguments = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as name:
@@ -192,7 +192,7 @@ def main() -> None:
             case "threads":
                 threads(folder, arguments.mnist, arguments.rounds)
             case "kills":
-                kills(folder, arguments.times, arguments.jobs or 40, arguments.seconds)
+                kills(folder, arguments.times, arguments.jobs or 80, arguments.seconds)
 
 
 if __name__ == "__main__":
