@@ -15,16 +15,16 @@ from cnnrun.config import Request, compose, folders, options, overrides
 from cnnrun.config.overrides import BUDGET, FULL, STUDY
 from cnnrun.errors import ConfigError, Interrupted, JobsFailed
 from cnnrun.settings import HOW_TO_RUN
-from cnnrun.sweeps import studies
 from cnnrun.sweeps.going_on import folder_to_resume, requests
 from cnnrun.sweeps.grid import GridSweeper, values
+from cnnrun.sweeps.launchers.processes import ProcessLauncher
+from cnnrun.sweeps.launchers.ray_cluster import RayLauncher
+from cnnrun.sweeps.launchers.serial import SerialLauncher
+from cnnrun.sweeps.launchers.slurm import SubmititLocalLauncher, SubmititSlurmLauncher
 from cnnrun.sweeps.names import sweep_name, without
-from cnnrun.sweeps.processes import ProcessLauncher
-from cnnrun.sweeps.ray_cluster import RayLauncher
-from cnnrun.sweeps.search import OptunaSweeper
-from cnnrun.sweeps.serial import SerialLauncher
-from cnnrun.sweeps.slurm import SubmititLocalLauncher, SubmititSlurmLauncher
-from cnnrun.sweeps.study_jobs import folder_name, grid_of
+from cnnrun.sweeps.search.sweeper import OptunaSweeper
+from cnnrun.sweeps.studies.jobs import folder_name, grid_of
+from cnnrun.sweeps.studies.reading import read
 
 PLUGINS: dict[str, type[Plugin]] = {
     "GridSweeper": GridSweeper,
@@ -83,9 +83,9 @@ def _go_on(grids: list[Request]) -> None:
 
 def _run_study(hydra: Hydra, request: Request, parsed: list[Override], name: str) -> None:
     """Run the jobs of a study, and end with its table, whatever became of them."""
-    from cnnrun.sweeps.study_report import finish
+    from cnnrun.sweeps.studies.report import finish
 
-    study = studies.read(
+    study = read(
         name,
         options.folders(request.config_dir),
         overrides.value_of(BUDGET, request.overrides) or FULL,

@@ -18,8 +18,8 @@ from filelock import FileLock
 from cnnrun import cli
 from cnnrun.config import options
 from cnnrun.run import Run
-from cnnrun.sweeps import processes, sharing
 from cnnrun.sweeps.going_on import advice
+from cnnrun.sweeps.launchers import processes, sharing
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the fork server is for Linux")
 FOLDER = Path("outputs/sweeps/x")
@@ -189,7 +189,7 @@ def test_jobs_end_with_the_sweep_that_is_killed_and_the_same_command_goes_on(end
 
 HANGING = """
 import ctypes, multiprocessing, os, signal
-from cnnrun.sweeps import worker
+from cnnrun.sweeps.launchers import worker
 
 worker.GRACE = 0.5
 
@@ -290,7 +290,7 @@ def test_files_that_were_read_leave_a_container_its_memory(monkeypatch, tmp_path
 
 FORK_SERVER = """
 from multiprocessing import forkserver
-from cnnrun.sweeps import processes
+from cnnrun.sweeps.launchers import processes
 
 processes._warm_up("builtins:print", {}, [])
 with open(f"/proc/{forkserver._forkserver._forkserver_pid}/status") as file:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cnnrun.errors import ConfigError
-from cnnrun.sweeps import queue
-from cnnrun.sweeps.queue import SlurmQueue
+from cnnrun.sweeps.launchers import queue
+from cnnrun.sweeps.launchers.queue import SlurmQueue
 
 pytest.importorskip("submitit", reason="needs submitit: pip install 'cnnrun[slurm]'")
 

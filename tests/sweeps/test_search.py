@@ -22,13 +22,13 @@ from optuna.distributions import IntDistribution as Int
 from cnnrun import cli
 from cnnrun.errors import ConfigError, DataError
 from cnnrun.run import Run
-from cnnrun.sweeps import storage, winner
 from cnnrun.sweeps.jobs import Outcome
 from cnnrun.sweeps.objective import Objective
-from cnnrun.sweeps.pruning import Pruning, Watch
-from cnnrun.sweeps.sampling import Sampling
-from cnnrun.sweeps.space import Space
-from cnnrun.sweeps.trials import Trials
+from cnnrun.sweeps.search import storage, winner
+from cnnrun.sweeps.search.pruning import Pruning, Watch
+from cnnrun.sweeps.search.sampling import Sampling
+from cnnrun.sweeps.search.space import Space
+from cnnrun.sweeps.search.trials import Trials
 
 LR = "optimizer.lr=tag(log,interval(0.0001,0.1))"
 OBJECTIVE = Objective("val/accuracy", higher_is_better=True)

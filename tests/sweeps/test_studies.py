@@ -11,10 +11,10 @@ from scipy import stats
 from cnnrun import cli
 from cnnrun.config import Request, check, compose, options
 from cnnrun.errors import ConfigError
-from cnnrun.sweeps.studies import read
-from cnnrun.sweeps.study_jobs import grid_of
-from cnnrun.sweeps.study_report import finish
-from cnnrun.sweeps.study_runs import patience_needed, volatility
+from cnnrun.sweeps.studies.jobs import grid_of
+from cnnrun.sweeps.studies.reading import read
+from cnnrun.sweeps.studies.report import finish
+from cnnrun.sweeps.studies.runs import patience_needed, volatility
 
 CONF = Path(__file__).parents[2] / "conf"
 STUDIES = sorted(file.stem for file in (CONF / "study").glob("*.yaml"))

@@ -7,10 +7,10 @@ import pytest
 from scipy import stats
 
 from cnnrun.comparison.reading import Facts
-from cnnrun.sweeps.study import Claim, Difference, Published, Study
-from cnnrun.sweeps.study_runs import Told
-from cnnrun.sweeps.study_table import conclusions_of, is_share, notes, rows_of, title
-from cnnrun.sweeps.yaml_node import Number
+from cnnrun.sweeps.studies.runs import Told
+from cnnrun.sweeps.studies.study import Claim, Difference, Published, Study
+from cnnrun.sweeps.studies.table import conclusions_of, is_share, notes, rows_of, title
+from cnnrun.sweeps.studies.yaml_node import Number
 
 A, B = ("A", ""), ("B", "")
 STUDY = Study(

@@ -13,8 +13,8 @@ from cnnrun.errors import DataError
 from cnnrun.run import RECORD, Run
 from cnnrun.sweeps.jobs import Job, Outcome
 from cnnrun.sweeps.objective import Objective
-from cnnrun.sweeps.sampling import Sampling
-from cnnrun.sweeps.space import Space
+from cnnrun.sweeps.search.sampling import Sampling
+from cnnrun.sweeps.search.space import Space
 
 if TYPE_CHECKING:
     from optuna.study import Study

@@ -11,9 +11,9 @@ import time
 from typing import Any
 
 from cnnrun.signals import Signals
-from cnnrun.sweeps.errand import Errand, run
-from cnnrun.sweeps.processes import ProcessRunner
-from cnnrun.sweeps.worker import GRACE
+from cnnrun.sweeps.launchers.errand import Errand, run
+from cnnrun.sweeps.launchers.processes import ProcessRunner
+from cnnrun.sweeps.launchers.worker import GRACE
 
 HEARD_BY_ALL = 5.0
 """Seconds for a job that SLURM has told the same as its worker; told twice it would not save."""

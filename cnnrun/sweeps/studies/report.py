@@ -13,10 +13,10 @@ from cnnrun.comparison.sheets import Sheet
 from cnnrun.comparison.verdicts import NOT_PUBLISHED, NOT_RUN, Conclusion
 from cnnrun.console.numbers import number
 from cnnrun.files import write_bytes
-from cnnrun.sweeps.study import Claim, Place, Study, titled
-from cnnrun.sweeps.study_jobs import Case
-from cnnrun.sweeps.study_runs import told_by
-from cnnrun.sweeps.study_table import conclusions_of, notes, rows_of, title
+from cnnrun.sweeps.studies.jobs import Case
+from cnnrun.sweeps.studies.runs import told_by
+from cnnrun.sweeps.studies.study import Claim, Place, Study, titled
+from cnnrun.sweeps.studies.table import conclusions_of, notes, rows_of, title
 from cnnrun.tables import STUDY
 
 INDENT = "    "

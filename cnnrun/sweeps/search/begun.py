@@ -11,7 +11,7 @@ from cnnrun.errors import ConfigError
 from cnnrun.settings import HOW_TO_RUN
 from cnnrun.sweeps.folders import others
 from cnnrun.sweeps.names import without
-from cnnrun.sweeps.space import Space
+from cnnrun.sweeps.search.space import Space
 
 if TYPE_CHECKING:
     from optuna.study import Study

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from cnnrun.sweeps.study import ONLY, Claim, Difference, Place, Published, Study, check_cell, titled
-from cnnrun.sweeps.yaml_node import Node, Number
+from cnnrun.sweeps.studies.study import ONLY, Claim, Difference, Place, Published, Study, check_cell, titled
+from cnnrun.sweeps.studies.yaml_node import Node, Number
 
 NOTHING = "null"
 """In the place of a number: the document has none."""

@@ -21,7 +21,7 @@ from cnnrun.run import RECORD, Run
 from cnnrun.sweeps import table
 from cnnrun.sweeps.folders import outcome
 from cnnrun.sweeps.jobs import Outcome
-from cnnrun.sweeps.trials import ERROR, Trials, Tried
+from cnnrun.sweeps.search.trials import ERROR, Trials, Tried
 from cnnrun.tables import IMPORTANCE, TRIALS, Table
 
 EVALUATE = "cnnrun.commands.eval:evaluate"

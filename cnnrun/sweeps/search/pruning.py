@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cnnrun import console
-from cnnrun.sweeps import storage
 from cnnrun.sweeps.objective import Objective
+from cnnrun.sweeps.search import storage
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner

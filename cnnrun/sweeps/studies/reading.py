@@ -25,9 +25,9 @@ from pathlib import Path
 from cnnrun.config import options
 from cnnrun.config.overrides import FULL, STUDY
 from cnnrun.errors import ConfigError, near_miss
-from cnnrun.sweeps.study import ONLY, Place, Settings, Study, check_cell, merged, titled
-from cnnrun.sweeps.study_claims import claims_of, published_of
-from cnnrun.sweeps.yaml_node import Node
+from cnnrun.sweeps.studies.claims import claims_of, published_of
+from cnnrun.sweeps.studies.study import ONLY, Place, Settings, Study, check_cell, merged, titled
+from cnnrun.sweeps.studies.yaml_node import Node
 
 KEYS = ("settings", "rows", "cols", "seeds", "cells", "published", "claims", "optional", "budget")
 NARROWED = ("rows", "cols", "seeds")

@@ -7,8 +7,8 @@ from typing import Any
 from cnnrun.comparison.groups import direction
 from cnnrun.comparison.verdicts import NOT_RUN, Conclusion, Verdict, conclude, verdict
 from cnnrun.config.overrides import FULL
-from cnnrun.sweeps.study import Claim, Difference, Place, Study
-from cnnrun.sweeps.study_runs import Told
+from cnnrun.sweeps.studies.runs import Told
+from cnnrun.sweeps.studies.study import Claim, Difference, Place, Study
 
 CHOSEN = "*"
 SHARES = ("accuracy", "precision", "recall", "f1")

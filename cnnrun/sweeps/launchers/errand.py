@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Self
 
 from cnnrun.signals import Signals
-from cnnrun.sweeps import sharing
 from cnnrun.sweeps.jobs import Job
-from cnnrun.sweeps.processes import ProcessRunner
+from cnnrun.sweeps.launchers import sharing
+from cnnrun.sweeps.launchers.processes import ProcessRunner
 from cnnrun.sweeps.running import SECONDS_BETWEEN_LOOKS
 
 OURS = "CNNRUN_"

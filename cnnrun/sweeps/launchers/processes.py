@@ -23,10 +23,10 @@ from cnnrun.config.schema import check_value
 from cnnrun.errors import Interrupted
 from cnnrun.run import CONSOLE
 from cnnrun.signals import NOTED
-from cnnrun.sweeps import sharing
 from cnnrun.sweeps.jobs import Ended, Job
+from cnnrun.sweeps.launchers import sharing
+from cnnrun.sweeps.launchers.worker import GRACE, Assignment, kill_group, work
 from cnnrun.sweeps.running import Runner, SweepLauncher
-from cnnrun.sweeps.worker import GRACE, Assignment, kill_group, work
 
 PARTS = ("data", "models", "tasks", "metrics", "training", "experiment", "report", "config")
 """Packages of ours that jobs import from when they know what they need."""
@@ -38,7 +38,7 @@ LATE = {
     ("model", "backbone"): "torchvision.models",
 }
 """What a part of that name imports when it is used."""
-REPORTING = "cnnrun.sweeps.reporting"
+REPORTING = "cnnrun.sweeps.search.reporting"
 """What a trial of a search imports after its first epoch."""
 Jobs = Literal["auto"] | PositiveInt
 Gpus = Annotated[list[NonNegativeInt], Field(min_length=1)] | None

@@ -7,7 +7,7 @@ from cnnrun.config import overrides
 from cnnrun.config.overrides import FULL
 from cnnrun.errors import ConfigError, near_miss
 from cnnrun.sweeps.names import job_name
-from cnnrun.sweeps.study import Place, Settings, Study, merged
+from cnnrun.sweeps.studies.study import Place, Settings, Study, merged
 
 SEED = "seed"
 Given = Mapping[str, list[str]]

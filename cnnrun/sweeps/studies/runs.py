@@ -12,8 +12,8 @@ from cnnrun import console
 from cnnrun.comparison.reading import Facts, facts_of, text
 from cnnrun.errors import CnnrunError, DataError
 from cnnrun.run import Run, is_run
-from cnnrun.sweeps.study import FACTS, Place
-from cnnrun.sweeps.study_jobs import Case
+from cnnrun.sweeps.studies.jobs import Case
+from cnnrun.sweeps.studies.study import FACTS, Place
 from cnnrun.tables import HISTORY
 
 

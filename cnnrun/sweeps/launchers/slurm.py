@@ -22,12 +22,12 @@ from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from cnnrun.config.schema import check_fields
 from cnnrun.errors import ConfigError, Interrupted
 from cnnrun.files import write_bytes
-from cnnrun.sweeps.errand import Errand
 from cnnrun.sweeps.jobs import Ended, Job, Outcome
-from cnnrun.sweeps.queue import LocalQueue, Queue, SlurmQueue
-from cnnrun.sweeps.requeued import Requeued
+from cnnrun.sweeps.launchers.errand import Errand
+from cnnrun.sweeps.launchers.queue import LocalQueue, Queue, SlurmQueue
+from cnnrun.sweeps.launchers.requeued import Requeued
+from cnnrun.sweeps.launchers.worker import GRACE
 from cnnrun.sweeps.running import Runner, Source, SweepLauncher
-from cnnrun.sweeps.worker import GRACE
 
 PREFIX = "hydra.launcher."
 SUBMITTED = "submitted.json"

@@ -15,10 +15,10 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from cnnrun import console
 from cnnrun.config.schema import check_value
 from cnnrun.errors import ConfigError, Interrupted
-from cnnrun.sweeps.errand import Errand, run
 from cnnrun.sweeps.jobs import Ended, Job
+from cnnrun.sweeps.launchers.errand import Errand, run
+from cnnrun.sweeps.launchers.worker import GRACE
 from cnnrun.sweeps.running import Runner, SweepLauncher
-from cnnrun.sweeps.worker import GRACE
 
 if TYPE_CHECKING:
     from ray import ObjectRef

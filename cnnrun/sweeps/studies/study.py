@@ -5,7 +5,7 @@ from typing import Literal
 
 from cnnrun.config.overrides import FULL
 from cnnrun.errors import near_miss
-from cnnrun.sweeps.yaml_node import Node, Number
+from cnnrun.sweeps.studies.yaml_node import Node, Number
 
 ONLY = ""
 """The label of the one column where a study has none."""

@@ -18,16 +18,16 @@ from cnnrun.config import compose, overrides
 from cnnrun.config.schema import check_fields
 from cnnrun.errors import ConfigError, Interrupted
 from cnnrun.settings import HOW_TO_RUN
-from cnnrun.sweeps import storage
-from cnnrun.sweeps.begun import refuse_another_search, settings_of
 from cnnrun.sweeps.jobs import Job
 from cnnrun.sweeps.objective import Objective
-from cnnrun.sweeps.pruning import Pruning, Rule, Watch
 from cnnrun.sweeps.running import SweepLauncher
-from cnnrun.sweeps.sampling import Method, Sampling
-from cnnrun.sweeps.space import Space
-from cnnrun.sweeps.trials import Trials
-from cnnrun.sweeps.winner import Ending
+from cnnrun.sweeps.search import storage
+from cnnrun.sweeps.search.begun import refuse_another_search, settings_of
+from cnnrun.sweeps.search.pruning import Pruning, Rule, Watch
+from cnnrun.sweeps.search.sampling import Method, Sampling
+from cnnrun.sweeps.search.space import Space
+from cnnrun.sweeps.search.trials import Trials
+from cnnrun.sweeps.search.winner import Ending
 
 PREFIX = "hydra.sweeper."
 TEST = "test"
