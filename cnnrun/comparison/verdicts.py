@@ -13,6 +13,8 @@ BETTER, EQUAL, WORSE = "better", "equal", "worse"
 INCONSISTENT = "published value inconsistent"
 NOT_PUBLISHED, NOT_RUN = "nothing published", "not run"
 SUPPORTED, CONTRADICTED, OPEN = "supported", "contradicted", "cannot be told"
+WIDE = 0.5
+"""Of a published number: an interval of a difference whose half is wider tells nothing."""
 LEVEL = 0.05
 """Of a test of a difference, two-sided."""
 
@@ -52,6 +54,7 @@ def verdict(
     The difference is told from 0 where it exceeds the root of the sum of squares of the half-widths of the seeds' t
     interval and, of shares, of Wilson's interval of either test set; and then the last printed digit. Both test sets
     are taken for independent: where they are the same images, this calls too few differences real, not too many.
+    What is not told from 0 is equal, unless it might as well be more than half of the published number.
 
     Args:
         n_ours, n_published: samples of the test sets; None where they are not known, which leaves that error out.
@@ -70,7 +73,8 @@ def verdict(
         shares = ((mean.value, n_ours), (published, n_published))
         parts += [half_of_share(share, n) for share, n in shares if n is not None]
     half = math.hypot(*parts) + unit if parts else math.nan
-    word = INCONSISTENT if inconsistent else _word(difference if higher_is_better else -difference, half)
+    gain = difference if higher_is_better else -difference
+    word = INCONSISTENT if inconsistent else _word(gain, half, WIDE * abs(published))
     remarks = _remarks(len(ours), is_share)
     return replace(alone, word=word, published=published, difference=difference, half=half, remarks=remarks)
 
@@ -81,10 +85,12 @@ def half_of_share(share: float, n: int) -> float:
     return (high - low) / 2
 
 
-def _word(gain: float, half: float) -> str:
+def _word(gain: float, half: float, too_wide: float) -> str:
     if math.isnan(half) or math.isnan(gain):
         return OPEN
-    return EQUAL if abs(gain) <= half else BETTER if gain > 0 else WORSE
+    if abs(gain) <= half:
+        return OPEN if half > too_wide else EQUAL
+    return BETTER if gain > 0 else WORSE
 
 
 def _remarks(seeds: int, is_share: bool) -> tuple[str, ...]:

@@ -70,6 +70,14 @@ def test_one_seed_has_the_error_of_the_test_sets_alone():
     assert verdict([0.01], 0.02).word == "cannot be told"
 
 
+def test_seeds_that_are_all_over_the_place_tell_nothing():
+    wild = [-9.5, -30.0, 10.0]
+    assert t_half(wild) > 0.5 * 0.97
+    assert verdict(wild, 0.97).word == "cannot be told"
+    assert verdict([0.011, 0.012, 0.013], 0.0115).word == "equal"
+    assert verdict([-9.5, -9.6, -9.4], 0.97).word == "worse", "far, for all that the interval is wide enough for"
+
+
 def test_an_unknown_number_of_samples_adds_no_error():
     both, one = (verdict(SEEDS, 0.97, 1000, n, True).half for n in (1404, None))
     assert both > one > t_half(SEEDS)

@@ -100,7 +100,7 @@ def test_runs_that_failed_have_no_number_and_are_named_dead_ones_count():
     assert (row["n"], row["dead"]) == (2, "1")
     assert row["remark"] == "seed 2 failed (train/loss is nan); seed 3 interrupted"
     assert (none["verdict"], none["mean"]) == ("not run", None)
-    assert "dead runs, which learned nothing, count in the means" in notes(STUDY, [row, none])
+    assert "dead: the seeds of runs that learned nothing; they count in the means" in notes(STUDY, [row, none])
 
 
 def test_val_chooses_among_rows_or_among_the_columns_of_a_row():

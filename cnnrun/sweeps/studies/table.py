@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnnrun.comparison.groups import direction
-from cnnrun.comparison.verdicts import NOT_RUN, Conclusion, Verdict, conclude, verdict
+from cnnrun.comparison.verdicts import INCONSISTENT, NOT_RUN, Conclusion, Verdict, conclude, verdict
 from cnnrun.config.overrides import FULL
 from cnnrun.sweeps.studies.runs import Told
 from cnnrun.sweeps.studies.study import Claim, Difference, Place, Study
+from cnnrun.tables import STUDY
 
 CHOSEN = "*"
 SHARES = ("accuracy", "precision", "recall", "f1")
@@ -16,8 +17,8 @@ SHARES = ("accuracy", "precision", "recall", "f1")
 COUNTED = ("accuracy", "top5_accuracy", "recall_weighted")
 """Of those the ones that count samples; the error of the others is taken as if they did."""
 HALVES = (
-    "± is half of a 95 % interval: of ours over seeds (t); of the difference with the errors of both test sets, where "
-    "it is a share, and the last digit that was printed"
+    "± is half of a 95 % interval: that of ours is a t interval over the seeds; that of the difference adds the errors "
+    "of both test sets, where the metric is a share of samples, and the last digit that was printed"
 )
 
 Runs = dict[Place, list[Told]]
@@ -55,7 +56,9 @@ def notes(study: Study, rows: Sequence[dict[str, Any]]) -> list[str]:
     found += [about.remark] if about.remark else []
     found.append(HALVES)
     if any(row["dead"] for row in rows):
-        found.append("dead runs, which learned nothing, count in the means")
+        found.append("dead: the seeds of runs that learned nothing; they count in the means")
+    if any(row["verdict"] == INCONSISTENT for row in rows):
+        found.append(f"{INCONSISTENT}: the document gives another number elsewhere, see the remark in {STUDY.name}.md")
     if any(row["chosen"] for row in rows):
         found.append(f"{CHOSEN} is the best on val, mean over seeds{', of its row' if '' not in study.cols else ''}")
     return found
