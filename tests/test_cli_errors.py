@@ -39,6 +39,14 @@ WRONG = {
     "train +model.foo=1": "'+model.foo=1': settings cannot be added; write model.foo=... to change one that exists",
     "train ++seed=1": "'++seed=1': settings cannot be added; write seed=... to change one that exists",
     "train ~seed": "'~seed': settings cannot be removed; write seed=... to change one that exists",
+    "train -m seed=0,1,": "cannot read 'seed=0,1,': there is a comma too many",
+    "train -m seed=,1": "cannot read 'seed=,1': there is a comma too many",
+    "train -m optimizer.lr=intervall(0.1,0.2)": (
+        "cannot read 'optimizer.lr=intervall(0.1,0.2)': there is no intervall(...) - did you mean 'interval'?"
+    ),
+    "train -m optimizer.lr=interval(a,b)": (
+        "cannot read 'optimizer.lr=interval(a,b)': interval(...) takes two numbers, as interval(0.001,0.1)"
+    ),
     "train sweep=a(b": "cannot read 'sweep=a(b': put quotes around the value, as in \"sweep='a(b'\"",
     # folders
     "train hydra.run.dir=": "'hydra.run.dir=': a path must not be empty",
@@ -161,7 +169,7 @@ WRONG = {
     "eval -m resume=x split=val,test": "unknown setting 'resume' - did you mean 'run'?",
     "train run=x": "unknown setting 'run' - did you mean 'resume'?",
     "eval split=vall run=x": "split=vall: must be train, val or test - did you mean 'val'?",
-    "train resume=nowhere": "nowhere is no run folder (it has no run.json and config.yaml)",
+    "train resume=nowhere": "nowhere does not exist",
     "train resume=nowhere batch_size=3": (
         f"'batch_size=3': a resumed run keeps its settings; only {MAY_CHANGE} can be changed"
     ),
@@ -394,8 +402,7 @@ def test_a_missing_run_names_runs_nearby(toy, capsys):
     assert cli.main(["train", "hydra.run.dir=outputs/train/one"]) == 0
     assert cli.main(["train", "resume=outputs/train/two"]) == 2
     assert capsys.readouterr().err == (
-        "cnnrun train: error: outputs/train/two is no run folder (it has no run.json and config.yaml); "
-        "runs there, newest first: outputs/train/one\n"
+        "cnnrun train: error: outputs/train/two does not exist; runs there, newest first: outputs/train/one\n"
     )
     assert Run.open("outputs/train/one").status == "finished"
 

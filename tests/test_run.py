@@ -112,7 +112,7 @@ def test_a_run_that_leads_elsewhere_is_not_written(run, tmp_path, name):
 
 
 def test_a_folder_that_holds_no_run_is_refused_with_the_runs_nearby(run, tmp_path):
-    with pytest.raises(ConfigError, match=f"is no run folder .*runs there, newest first: {re.escape(str(run.path))}"):
+    with pytest.raises(ConfigError, match=f"does not exist; runs there, newest first: {re.escape(str(run.path))}"):
         Run.open(tmp_path / "rnu")
 
 

@@ -17,6 +17,13 @@ from cnnrun.errors import ConfigError, did_you_mean, near_miss
 TAKEN_FOR = {"resume": "run", "run": "resume"}
 """What one command calls otherwise than another: both take the folder of a run."""
 
+FUNCTIONS = {
+    "range": "numbers: range(1,4) is 1,2,3 and range(0,1,0.5) is 0,0.5",
+    "interval": "two numbers, as interval(0.001,0.1)",
+    "choice": "values, as choice(a,b)",
+    "tag": "a word and a range, as tag(log,interval(0.001,0.1))",
+}
+"""What is written with brackets for several values, and what each takes."""
 GENERAL = ("image_folder", "energy")
 """Options to name where several have a setting: what reads data of one's own."""
 
@@ -73,9 +80,19 @@ def _unparsed(override: str) -> str:
             return f"{cannot}: the closing {closing} is missing"
     if re.fullmatch(r"\w+\(\s*\)", value):
         return f"{cannot}: there is nothing between the brackets"
+    if re.match(r",|.*,\s*(,|$)", value):
+        return f"{cannot}: there is a comma too many"
+    if match := re.fullmatch(r"(\w+)\(.*\)", value):
+        return f"{cannot}: {_no_such_function(match[1])}"
     quoted = f"{key}={overrides.quote(value)}"
     pasteable = shlex.quote(quoted) if re.search(r'["$`\\]', quoted) else f'"{quoted}"'
     return f"{cannot}: put quotes around the value, as in {pasteable}"
+
+
+def _no_such_function(name: str) -> str:
+    if name in FUNCTIONS:
+        return f"{name}(...) takes {FUNCTIONS[name]}"
+    return f"there is no {name}(...){near_miss(name, FUNCTIONS)}"
 
 
 def _is_a_list(key: str, command: str, places: list[Path]) -> bool:
@@ -123,7 +140,8 @@ def _unknown_setting(error: OmegaConfBaseException, command: str, places: list[P
         return unknown + close
     if not here:
         return f"{unknown}: '{place}' is one value, without settings of its own"
-    return f"{unknown}; {place or f'cnnrun {command}'} has {', '.join(here)}"
+    own = [known for known in here if not known.startswith("_")]
+    return f"{unknown}; {place or f'cnnrun {command}'} has {', '.join(own)}"
 
 
 def _called(node: object) -> str:

@@ -85,7 +85,8 @@ class Run(StoredRun):
         if not is_run(run.path):
             near = ", ".join(map(str, runs_near(run.path)))
             hint = f"; runs there, newest first: {near}" if near else ""
-            raise ConfigError(f"{path} is no run folder (it has no {RECORD} and {CONFIG}){hint}")
+            lacks = f"is no run folder (it has no {RECORD} and {CONFIG})" if run.path.exists() else "does not exist"
+            raise ConfigError(f"{path} {lacks}{hint}")
         return run
 
     @classmethod

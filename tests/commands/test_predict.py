@@ -217,7 +217,7 @@ def test_a_file_that_is_not_like_the_runs_own_is_refused_in_a_sentence(here, cap
         (["run=run", "inputs=nowhere.csv"], 3, "nowhere.csv: there is no such file"),
         (["run=run", "inputs=folder"], 3, "folder is a folder"),
         (["run=run", "inputs=empty.csv"], 3, "empty.csv is empty"),
-        (["run=nowhere", "inputs=demo.csv"], 2, "nowhere is no run folder"),
+        (["run=nowhere", "inputs=demo.csv"], 2, "nowhere does not exist"),
         (["run=run", "input=demo.csv"], 2, "unknown setting 'input' - did you mean 'inputs'?"),
     ],
 )

@@ -52,7 +52,7 @@ def error_of(capsys):
         ("run=x inputs=a annotate=maybe", "annotate=maybe: must be true or false"),
         ("run=x input=a", "unknown setting 'input' - did you mean 'inputs'?"),
         ("run=x inputs=", "'inputs=': a path must not be empty"),
-        ("resume=nowhere", "nowhere is no run folder (it has no run.json and config.yaml)"),
+        ("resume=nowhere", "nowhere does not exist"),
         ("resume=x top_k=3", "'top_k=3': a resumed run keeps its settings; only trust_code can be changed"),
     ],
 )

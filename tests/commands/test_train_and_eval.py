@@ -182,7 +182,7 @@ def test_a_stranger_whose_config_names_code_is_not_trusted(here, capsys):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["run=nowhere"], "nowhere is no run folder"),
+        (["run=nowhere"], "nowhere does not exist"),
         (["run=run", "checkpoint=last"], None),
         (["run=run", "split=holdout"], "split=holdout"),
     ],
