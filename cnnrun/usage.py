@@ -101,7 +101,8 @@ def _groups(name: str, groups: dict[str, str], places: list[Path]) -> list[str]:
         known = options.offered(name, places)[group]
         chosen = [] if default == "null" else [default]
         names = " | ".join([*chosen, *(option for option in known if option not in chosen)])
-        lines += _wrapped(f"  {group + '=':<13}", names or "(none yet)")
+        none = "" if optional or chosen else "(none) | "
+        lines += _wrapped(f"  {group + '=':<13}", none + (names or "(none yet)"))
     if optional:
         (group,) = groups
         choice = next(iter(options.offered(name, places)[group]), "...")

@@ -48,7 +48,7 @@ def test_the_help_of_a_command_lists_options_and_settings(toy, flag, capsys):
     assert cli.main(["train", "seed=3", flag]) == 0
     text = capsys.readouterr().out
     assert "\n  model=       cnn | cnn_wide | mlp\n" in text
-    assert "\n  experiment=  quick\n" in text
+    assert "\n  experiment=  (none) | quick\n" in text
     assert "\n  sweep=null                with -m: the name of the sweep's folder in outputs/sweeps\n" in text
     assert "\n  cache.views=0  " in text
     assert "\n  backtest.folds=0  " in text
