@@ -168,7 +168,7 @@ def _to_go_on_with(command: str, folder: Path) -> "Run":
     from cnnrun.tables import SWEEP
 
     if (folder / f"{SWEEP.name}.csv").is_file():
-        raise ConfigError(f"{folder} is a sweep: give its -m command again, it skips what is finished")
+        raise ConfigError(f"{folder} is a sweep, of many runs: name the folder of one of them")
     if command == "train":
         return Run.open_training(folder)
     run = Run.open(folder)

@@ -520,7 +520,12 @@ def test_a_grid_and_a_search_do_not_share_a_folder(toy_search, capsys):
             "hydra.sweeper.n_trails=3",
             "unknown setting 'hydra.sweeper.n_trails' - did you mean 'hydra.sweeper.n_trials'?",
         ),
+        (
+            "hydra.sweeper.direction=up",
+            "unknown setting 'hydra.sweeper.direction'; hydra.sweeper has n_trials, sampler, ",
+        ),
         ("hydra.sweeper.pruner=mean", "hydra.sweeper.pruner=mean: "),
+        ("epochs=interval(1,3)", "'epochs' takes whole numbers: write epochs=range(1,4), which ends at 3"),
         ("batch_size=choice()", "cannot read 'batch_size=choice()': there is nothing between the brackets"),
         ("test=true,false", "'test' is nothing to search"),
         ("task=classification,classification", "'task' is nothing to search"),

@@ -1,5 +1,6 @@
 """The sweeper that looks for the best settings with Optuna: by their metric on val, and test is for the winner."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,7 @@ from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pydantic import NonNegativeInt, PositiveInt
 
 from cnnrun import console
@@ -63,6 +64,7 @@ class OptunaSweeper(Sweeper):
         storage.require_optuna()
         self._settings = SearchSettings(**self._values)
         self._loader = hydra_context.config_loader
+        self._shared = config
         launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
         if not isinstance(launcher, SweepLauncher):
             raise ConfigError("hydra/sweeper=optuna: the launcher must tell when a job has ended, as processes does")
@@ -78,6 +80,7 @@ class OptunaSweeper(Sweeper):
         parsed = OverridesParser.create(config_loader=self._loader).parse_overrides(arguments)
         space = Space.of(parsed)
         refuse_what_says_nothing(space)
+        refuse_fractions(space, self._shared)
         fixed = [word for word in parsed if not word.is_sweep_override()]
         reads_test = may_read_test(fixed)
         words = [str(word.input_line) for word in fixed if word.key_or_group != TEST]
@@ -141,6 +144,20 @@ def refuse_what_says_nothing(space: Space) -> None:
             raise ConfigError(f"'{key}' is nothing to search: it does not change how good a run is")
         if key in NOT_COMPARABLE:
             raise ConfigError(f"'{key}' is nothing to search: runs that differ in it do not compare; try a grid")
+
+
+def refuse_fractions(space: Space, config: DictConfig) -> None:
+    """Raises: ConfigError: if an interval, which Hydra takes for one of fractions, is given where numbers are whole.
+
+    Args:
+        config: one in which the settings have a value.
+    """
+    from optuna.distributions import FloatDistribution
+
+    for key, each in space.distributions.items():
+        if isinstance(each, FloatDistribution) and type(OmegaConf.select(config, key)) is int:
+            low, high = math.ceil(each.low), math.floor(each.high)
+            raise ConfigError(f"'{key}' takes whole numbers: write {key}=range({low},{high + 1}), which ends at {high}")
 
 
 def may_read_test(fixed: Sequence[Override]) -> bool:
