@@ -28,7 +28,7 @@ def interval(row: Mapping[str, Any]) -> str:
 
 
 def time_left(seconds: float) -> str:
-    """As on a clock."""
-    minutes, rest = divmod(round(seconds), 60)
+    """As on a clock, rounded up."""
+    minutes, rest = divmod(math.ceil(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02} left" if hours else f"{minutes}:{rest:02} left"

@@ -1,5 +1,6 @@
 """What stands in the folders of a sweep's jobs: who has finished, what came of each, what a dead process left."""
 
+import csv
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +12,7 @@ from cnnrun.errors import CnnrunError, ConfigError, DataError
 from cnnrun.run import DONE, RECORD, Run
 from cnnrun.settings import HOW_TO_RUN
 from cnnrun.sweeps.jobs import AUTOMATIC, Asked, Outcome
-from cnnrun.tables import PHOTOS
+from cnnrun.tables import PHOTOS, RESULTS
 
 LINGERING = 2.0
 """Seconds; what a killed job had started, and holds its lock, too, takes a moment to end."""
@@ -28,12 +29,12 @@ def is_finished(folder: Path, config: dict[str, Any]) -> bool | None:
         return None
     run = Run.open(folder)
     try:
-        stored = config_of(run)[0]
+        stored, status = config_of(run)[0], run.status
     except DataError as error:
         raise DataError(f"{error}; without the folder {folder} the job runs again") from error
     for name, (there, asked) in _differences(stored, config).items():
         raise _other_settings(folder, name, there, asked)
-    return run.status in DONE
+    return status in DONE
 
 
 def others(folder: Path, known: Iterable[Path]) -> list[Path]:
@@ -111,15 +112,22 @@ def settle(
 
 
 def outcome(settings: dict[str, str], folder: Path, error: str = "") -> Outcome:
-    """What came of a job, from its folder; an error outweighs what stands there."""
+    """What came of a job, from its folder; an error outweighs what stands there, as does what cannot be read."""
     if not (folder / RECORD).is_file():
         return Outcome(settings, folder, "failed", error)
-    run = Run.open(folder)
+    try:
+        return _read(settings, Run.open(folder), error)
+    except (DataError, csv.Error, ValueError, KeyError, TypeError) as damage:
+        said = str(damage) if isinstance(damage, DataError) else f"{folder / RESULTS.name}.csv is damaged: {damage}"
+        return Outcome(settings, folder, "failed", error or said)
+
+
+def _read(settings: dict[str, str], run: Run, error: str) -> Outcome:
     metrics = {f"{row['split']}/{row['metric']}": float(row["value"]) for row in run.results()}
     record = run.record
     return Outcome(
         settings,
-        folder,
+        run.path,
         "failed" if error else run.status,
         error or (_reason(record) if run.status in ("failed", "pruned") else ""),
         record.get("seconds"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -14,25 +15,32 @@ from omegaconf import DictConfig
 from cnnrun.config.overrides import Word, quote, without_none
 from cnnrun.errors import ConfigError
 from cnnrun.sweeps.names import job_name
+from cnnrun.sweeps.table import swept_before
 
 
 class GridSweeper(Sweeper):
-    """Like Hydra's basic sweeper, but it writes nothing itself, names each job's folder and runs equal jobs once."""
+    """Like Hydra's basic sweeper, but it writes nothing itself, runs equal jobs once, and names each job's folder.
+
+    The name holds what is swept, or was before in the same folder: the same job gets the same name.
+    """
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self._loader = hydra_context.config_loader
+        self._folder = Path(config.hydra.sweep.dir)
         self._launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
 
     def sweep(self, arguments: list[str]) -> Sequence[Any]:
         """Launch every combination; what the launcher returns for each."""
         parsed = OverridesParser.create(config_loader=self._loader).parse_overrides(arguments)
         swept = [override.key_or_group for override in parsed if override.is_sweep_override()]
+        named = list(dict.fromkeys([*swept_before(self._folder), *swept]))
         if empty := next((word for word in parsed if not values(word)), None):
             raise ConfigError(f"'{empty.input_line}' gives no value")
         distinct = {tuple(dict(combination).items()): combination for combination in product(*map(values, parsed))}
         jobs: dict[str, list[str]] = {}
         for settings, combination in distinct.items():
-            name = job_name({key: value for key, value in settings if key in swept}, taken=jobs)
+            given = dict(settings)
+            name = job_name({key: given[key] for key in named if key in given}, taken=jobs)
             words = without_none(f"{key}={value}" for key, value in combination)
             jobs[name] = [*words, f"hydra.sweep.subdir={quote(name)}"]
         return self._launcher.launch(list(jobs.values()), initial_job_idx=0)

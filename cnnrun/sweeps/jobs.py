@@ -54,6 +54,8 @@ class Job:
     """The swept keys and this job's values."""
     finished: bool | None
     """Whether it has nothing left to do; None if it was never begun."""
+    damage: str = ""
+    """Why what stands in its folder cannot be read, which keeps it from running."""
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from typing import Any
 from cnnrun.config.overrides import is_path, unquote
 
 LONGEST = 120
-"""Characters; file systems end at 255 bytes."""
+"""Bytes; file systems end at 255, of which some are for digests and for what is written beside."""
 
 
 def sweep_name(keys: Iterable[str], rest: Any) -> str:
     """The swept keys and 8 hex of everything else that decides the results."""
     digest = _digest(json.dumps(rest, sort_keys=True, default=str), 8)
-    return "-".join([*(key.replace("/", ".") for key in keys), digest])[-LONGEST:]
+    return "-".join([*(key.replace("/", ".") for key in keys), digest]).encode()[-LONGEST:].decode(errors="ignore")
 
 
 def job_name(settings: Mapping[str, str], taken: Container[str] = ()) -> str:
@@ -33,8 +33,8 @@ def job_name(settings: Mapping[str, str], taken: Container[str] = ()) -> str:
     listed = re.sub(r"(?<=\[)[^\[\]]*(?=\])", lambda match: match[0].replace(",", "-"), short)
     bare = re.sub(r"[\[\]\"']", "", listed)
     safe = re.sub(r"[^\w.=+,-]", "_", bare)
-    if len(safe) > LONGEST or short != exact or safe != bare or safe in taken:
-        safe = f"{safe[:LONGEST]}-{_digest(exact, 8)}"
+    if len(safe.encode()) > LONGEST or short != exact or safe != bare or safe in taken:
+        safe = f"{safe.encode()[:LONGEST].decode(errors='ignore')}-{_digest(exact, 8)}"
     return safe
 
 

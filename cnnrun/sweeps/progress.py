@@ -8,7 +8,7 @@ from contextlib import suppress
 from cnnrun.console import JobLine, JobsDisplay
 from cnnrun.console.numbers import number, time_left
 from cnnrun.errors import CnnrunError
-from cnnrun.run import Run
+from cnnrun.run import DONE, Run
 from cnnrun.sweeps.jobs import Job, Outcome
 from cnnrun.sweeps.objective import Objective
 from cnnrun.tables import HISTORY
@@ -26,9 +26,13 @@ class Progress:
         self._skipped = 0
         self._began = math.inf
 
-    def skipped(self, job: Job) -> None:
+    def skipped(self, job: Job, outcome: Outcome) -> None:
+        """A job that is not started, as it has ended before or cannot be gone on with."""
         self._skipped += 1
-        self._display.started(self._place, job.name, "finished before")
+        if outcome.status in DONE:
+            self._display.started(self._place, job.name, f"{outcome.status} before")
+        else:
+            self._display.ended(job.name, _told(outcome))
 
     def started(self, job: Job) -> None:
         self._began = min(self._began, time.monotonic())
@@ -42,7 +46,9 @@ class Progress:
     def ended(self, job: Job, outcome: Outcome) -> None:
         del self._running[job.name]
         self._ended.append(outcome)
-        self._display.ended(job.name, f"{_told(outcome)}{self._to_go()}")
+        to_go = self._to_go()
+        link = "\n  " if outcome.status == "failed" else "; "  # an error may be long
+        self._display.ended(job.name, f"{_told(outcome)}{link if to_go else ''}{to_go}")
 
     def look(self) -> None:
         """Draw how far the running jobs are."""
@@ -56,7 +62,7 @@ class Progress:
     def _to_go(self) -> str:
         left = self._total - self._skipped - len(self._ended)
         seconds = self._now()[1] if left else None
-        return "" if not left else f"; {left} to go" + ("" if seconds is None else f", {time_left(seconds)}")
+        return "" if not left else f"{left} to go" + ("" if seconds is None else f", {time_left(seconds)}")
 
     def _seconds_left(self, lines: Sequence[JobLine]) -> float | None:
         """At the pace so far, in jobs; None before anything is done."""

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from cnnrun import console
 from cnnrun.config import Watch, check, compose, overrides
-from cnnrun.errors import Interrupted, JobsFailed
+from cnnrun.errors import DataError, Interrupted, JobsFailed
 from cnnrun.run import DONE, Run
 from cnnrun.signals import Signals
 from cnnrun.sweeps import table
@@ -166,7 +166,10 @@ class SweepLauncher(Launcher):
         table.show(self.folder, [*before, *outcomes])
         failed = sum(row.status == "failed" for row in outcomes)
         if failed:
-            raise JobsFailed(f"{failed} of {number} jobs failed; the same command tries them again: {self.folder}")
+            raise JobsFailed(
+                f"{failed} of {number} jobs failed, {self.folder / table.FILE} says why; "
+                "the same command runs those again, and no others"
+            )
 
     def prepare(self, words: list[str]) -> Job:
         """Compose and check one job.
@@ -182,7 +185,12 @@ class SweepLauncher(Launcher):
         told = compose.invocation(hydra, folder)
         asked = Asked(dict(map(overrides.split, told.overrides)), told.choices, plain)
         settings = {key: asked.text(key) for key in self._keys}
-        return Job(name, folder, plain, told, asked, settings, is_finished(folder, plain))
+        finished, damage = None, ""
+        try:
+            finished = is_finished(folder, plain)
+        except DataError as error:
+            damage = str(error)
+        return Job(name, folder, plain, told, asked, settings, finished, damage)
 
     def held(self) -> AbstractContextManager[object]:
         """While open, no other process runs a sweep in the same folder, which is made where there is none.
@@ -204,9 +212,10 @@ class SweepLauncher(Launcher):
                     if signals():
                         raise signals.interrupted()
                     while runner.free() and (job := queue.next()):
-                        rows[job.folder] = outcome(job.settings, job.folder) if job.finished else None
+                        is_over = job.finished or job.damage
+                        rows[job.folder] = outcome(job.settings, job.folder, job.damage) if is_over else None
                         if reached := rows[job.folder]:
-                            progress.skipped(job)
+                            progress.skipped(job, reached)
                             queue.ended(job, reached)
                         else:
                             running[job.folder] = job
@@ -251,6 +260,11 @@ class SweepLauncher(Launcher):
 
     def _outcomes_before(self, jobs: Sequence[Job]) -> list[Outcome]:
         """What has come of jobs in the sweep's folder that other values of its keys have left there."""
-        left = {folder: Asked.of(Run.open(folder)) for folder in others(self.folder, (job.folder for job in jobs))}
+        left: dict[Path, Asked] = {}
+        for folder in others(self.folder, (job.folder for job in jobs)):
+            try:
+                left[folder] = Asked.of(Run.open(folder))
+            except DataError as error:
+                console.note(f"{error}; the table lacks it")
         refuse_another_sweep(left, jobs[0].asked, self._keys)
         return [outcome({key: asked.text(key) for key in self._keys}, folder) for folder, asked in left.items()]

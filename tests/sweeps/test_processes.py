@@ -94,8 +94,10 @@ def test_a_job_that_dies_is_a_row_with_its_reason_and_the_others_go_on(ends, cap
     assert "Traceback" in (FOLDER / "seed=1/console.log").read_text()
     assert (FOLDER / "seed=0/console.log").read_text().startswith("seed 0 works")
     err = capsys.readouterr().err
-    assert err.splitlines()[-1].endswith(f"6 of 8 jobs failed; the same command tries them again: {FOLDER}")
-    assert "seed=2: failed: killed by SIGKILL (most often: out of memory); " in err
+    assert err.splitlines()[-1].endswith(
+        f"6 of 8 jobs failed, {FOLDER}/sweep.csv says why; the same command runs those again, and no others"
+    )
+    assert "seed=2: failed: killed by SIGKILL (most often: out of memory)\n" in err
     assert len({process for _, process in calls()}) == 8
     assert len(err.splitlines()) == 8 + 8 + 1, "a line as each starts, one as it ends"
 
@@ -246,13 +248,15 @@ def test_settings_of_the_launcher_are_checked(ends, word, complaint, capsys):
     assert len(err.splitlines()) == 1
 
 
-def test_each_job_gets_a_gpu_and_a_share_of_the_cores(ends, monkeypatch):
+def test_each_job_gets_a_gpu_and_a_share_of_the_cores(ends, monkeypatch, capsys):
     monkeypatch.setattr(sharing, "cores", lambda: 8)
+    monkeypatch.setattr(sharing, "DRIVERS", ())
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert sweep("seed=0,1,2,3", "hydra.launcher.gpus=[4,6]") == 0
     told = [(FOLDER / f"seed={seed}/console.log").read_text().split(", ")[1:] for seed in range(4)]
     assert {gpu for gpu, _ in told} == {"4", "6"}
     assert {threads.strip() for _, threads in told} == {"4"}
+    assert "warning: hydra.launcher.gpus=[4, 6]: no GPU is seen here; the jobs run on" in capsys.readouterr().err
     assert sweep("seed=4,5", "device=cpu", "threads=3", "sweep=y") == 0
 
 

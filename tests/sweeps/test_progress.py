@@ -93,7 +93,7 @@ def test_the_time_left_is_that_of_the_pace_so_far(tmp_path, monkeypatch):
     display = Display()
     seen = progress.Progress(4, display)
     jobs = [job(tmp_path, seed) for seed in range(4)]
-    seen.skipped(jobs[0])
+    seen.skipped(jobs[0], Outcome({}, tmp_path / "0", "finished"))
     seen.started(jobs[1])
     seen.started(jobs[2])
     for name, epochs in (("1", 3), ("2", 1)):
@@ -118,5 +118,5 @@ def test_the_time_left_is_that_of_the_pace_so_far(tmp_path, monkeypatch):
         (3, "seed=2", ""),
         ("seed=1", "finished, val/loss 0.2500, 9.0 s; 2 to go, 0:28 left"),
         (4, "seed=3", ""),
-        ("seed=2", "failed: out of luck; 1 to go, 0:10 left"),
+        ("seed=2", "failed: out of luck\n  1 to go, 0:10 left"),
     ]

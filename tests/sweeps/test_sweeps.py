@@ -198,10 +198,13 @@ def test_a_failed_job_is_a_row_and_the_next_one_runs(toy, capsys):
         "",
     ]
     err = capsys.readouterr().err
-    assert "seed=1: failed: data/ has no digits; 2 to go, " in err
+    assert "seed=1: failed: data/ has no digits\n  2 to go, " in err
     assert "Traceback" in err, "a bug shows where it is"
     last = err.splitlines()[-1]
-    assert last == f"cnnrun train: error: 2 of 4 jobs failed; the same command tries them again: {the_sweep()}"
+    assert last == (
+        f"cnnrun train: error: 2 of 4 jobs failed, {the_sweep()}/sweep.csv says why; "
+        "the same command runs those again, and no others"
+    )
 
 
 def test_the_same_command_again_tries_failed_jobs(toy):
@@ -321,8 +324,38 @@ def test_a_range_without_values_is_refused(toy, capsys):
 def test_a_damaged_job_says_how_it_can_run_again(toy, capsys):
     assert sweep("seed=1,2", "sweep=x") == 0
     Path("outputs/sweeps/x/seed=1/run.json").write_text("{")
-    assert sweep("seed=1,2", "sweep=x") == 3
-    assert "without the folder outputs/sweeps/x/seed=1 the job runs again" in capsys.readouterr().err
+    assert sweep("seed=1,2,3", "sweep=x") == 4
+    said = "outputs/sweeps/x/seed=1/run.json cannot be read: it is damaged, it ends too early; without the folder"
+    err = capsys.readouterr().err
+    assert f"seed=1: failed: {said} outputs/sweeps/x/seed=1 the job runs again\n" in err
+    assert [(row["seed"], row["status"]) for row in rows_of(the_sweep())] == [
+        ("1", "failed"),
+        ("2", "finished"),
+        ("3", "finished"),
+    ]
+    assert sweep("seed=4", "sweep=x") == 0
+    note = (
+        "note: outputs/sweeps/x/seed=1/run.json cannot be read: it is damaged, it ends too early; the table lacks it\n"
+    )
+    assert note in capsys.readouterr().err
+    assert [row["seed"] for row in rows_of(the_sweep())] == ["2", "3", "4"]
+
+
+@pytest.mark.parametrize(
+    "text", ["split,metric,value\nval,accuracy,much\n", "a,b\n1,2\n", "split,metric,value\nval,accuracy\n"]
+)
+def test_results_that_are_no_numbers_are_a_failed_row(toy, text, capsys):
+    assert sweep("seed=1,2", "sweep=x") == 0
+    Path("outputs/sweeps/x/seed=1/results.csv").write_text(text)
+    assert sweep("seed=1,2", "sweep=x") == 4
+    assert "seed=1: failed: outputs/sweeps/x/seed=1/results.csv is damaged: " in capsys.readouterr().err
+
+
+def test_one_value_of_what_was_swept_before_is_the_same_job(toy):
+    assert sweep("model=mlp,cnn", "seed=1,2", "sweep=x") == 0
+    assert sweep("seed=2,3", "model=cnn", "sweep=x") == 0
+    assert len(toy.CALLS) == 5, "seed=2 was done before, in whatever order the words stand"
+    assert Path("outputs/sweeps/x/model=cnn,seed=3").is_dir()
 
 
 def test_jobs_share_what_hydra_composes_for_their_parts(toy, monkeypatch):

@@ -18,6 +18,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from cnnrun import console
 from cnnrun.config import compose
 from cnnrun.config.schema import check_value
 from cnnrun.errors import Interrupted
@@ -163,7 +164,12 @@ class ProcessRunner:
     def _divide(self, job: Job) -> list[str | None]:
         """Part the machine as the jobs' device needs it: the GPUs among them, or its cores."""
         free = job.config.get("device") in ("auto", "cuda")
-        found = len(self._gpus) if self._gpus else _count_devices(self._context) if free else 0
+        seen = _count_devices(self._context) if free else 0
+        if self._gpus and free and not seen:
+            console.warn(
+                f"hydra.launcher.gpus={self._gpus}: no GPU is seen here; the jobs run on the processor's cores"
+            )
+        found = len(self._gpus) if self._gpus else seen
         devices = sharing.visible_devices(self._gpus, found) if free and not _is_apple() else []
         jobs = sharing.jobs_at_a_time(self._number, found) if self._jobs == "auto" else min(self._jobs, self._number)
         self._threads = sharing.threads_of_a_job(jobs)
