@@ -134,6 +134,8 @@ def test_a_signature_splits_facts_from_settings():
 REASONS = [
     (PositiveInt | None, "x", "v=x: must be a whole number"),
     (list[int] | None, 3, "v=3: must be a list such as [1,2]"),
+    (Literal["a"] | list[Literal["a", "b", "c"]], "x", "v=x: must be a or a list such as [b,c]"),
+    (Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)], 3, "v=3: must be a list such as [a,b]"),
     (list[list[int]], [[1], [2, "a"]], "v[1][1]=a: must be a whole number"),
     (int | list[int], [1, None], "v[1]=null: must be a whole number"),
     (Literal["auto"] | bool, "yes", "v=yes: must be auto or true or false"),

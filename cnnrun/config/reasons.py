@@ -1,6 +1,7 @@
 """Say in one clause what pydantic found wrong with a value, in the words of somebody who writes YAML."""
 
-from typing import Any, get_args
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -13,7 +14,7 @@ TYPES = {
     "float_type": "a number",
     "bool_type": "true or false",
     "string_type": "text",
-    "list_type": "a list such as [1,2]",
+    "list_type": "a list such as {example}",
     "dict_type": "keys and values",
     "none_required": "null",
     "finite_number": "a finite number",
@@ -48,7 +49,7 @@ def _wanted(detail: ErrorDetails, annotation: Any) -> str:
     if kind == "string_type":
         return _description(annotation) or TYPES[kind]
     if kind in TYPES:
-        return TYPES[kind]
+        return TYPES[kind].format(example=_example(annotation))
     if kind in LIMITS:
         return LIMITS[kind].format(**context)
     if kind == "literal_error":
@@ -56,6 +57,24 @@ def _wanted(detail: ErrorDetails, annotation: Any) -> str:
     if kind == "string_pattern_mismatch":
         return _description(annotation) or f"text like {context['pattern']}"
     return detail["msg"].removeprefix("Input should be ")
+
+
+def _example(annotation: Any) -> str:
+    """A list of what the first list in an annotation holds."""
+    inside = next((part for part in _parts(annotation) if get_origin(part) is list), list[int])
+    for part in _parts(*get_args(inside)):
+        if get_origin(part) is Literal:
+            return f"[{','.join(map(str, get_args(part)[-2:]))}]"
+        if part is str:
+            return "[a,b]"
+    return "[1,2]"
+
+
+def _parts(*annotations: Any) -> Iterator[Any]:
+    """Types, and those that they are made of."""
+    for annotation in annotations:
+        yield annotation
+        yield from _parts(*get_args(annotation))
 
 
 def _hint(details: list[ErrorDetails]) -> str:
