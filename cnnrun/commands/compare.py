@@ -13,7 +13,7 @@ from cnnrun.comparison.pivot import Pivot, pivot
 from cnnrun.comparison.reference import reference_table
 from cnnrun.comparison.sheets import Sheet
 from cnnrun.config import Invocation
-from cnnrun.errors import DataError
+from cnnrun.errors import DataError, NotWritten
 from cnnrun.files import write_bytes
 from cnnrun.run import Run
 from cnnrun.settings import CompareSettings
@@ -63,9 +63,10 @@ def compare(config: dict[str, Any], invocation: Invocation) -> None:
             problems += _write_pages(run, compared, shown, drawn, problems, each=settings.pages)
         run.update(status="finished", problems=problems, notes=shown.remarks)
     console.tell_all(problems, shown.remarks)
-    with console.output():
-        formats.show(shown.sheet, shown.remarks, wanted)
-    console.tell(f"comparison folder: {run.path}")
+    try:
+        _print(shown, wanted)
+    finally:
+        console.tell(f"comparison folder: {run.path}")
 
 
 def _shown(compared: Comparison, settings: CompareSettings) -> Shown:
@@ -77,7 +78,7 @@ def _shown(compared: Comparison, settings: CompareSettings) -> Shown:
     if settings.columns == "reference":
         frame, left_out = reference_table(compared.facts)
         sheet = sheets.of_frame("reference", frame, ["LEARNING_RATE"])
-        return Shown(sheet, [*left_out, *remarks.of_runs(compared)], tables | {"reference": frame})
+        return Shown(sheet, [*left_out, *remarks.of_reference(compared.facts)], tables | {"reference": frame})
     shown = cells or sheets.headline_metrics(compared)
     if settings.rows is None:
         return Shown(sheets.overview(compared, shown), remarks.of_comparison(compared, shown), tables)
@@ -93,6 +94,20 @@ def _write(run: Run, shown: Shown, wanted: Sequence[str]) -> None:
         if kind in ("md", "tex"):
             text = formats.PRINTED[kind](shown.sheet, shown.remarks)
             write_bytes(run.path / f"{shown.sheet.name}.{kind}", text.encode())
+
+
+def _print(shown: Shown, wanted: Sequence[str]) -> None:
+    """Write the table on stdout, as far as somebody reads it.
+
+    Raises:
+        NotWritten: if the disk behind it is full.
+    """
+    try:
+        formats.show(shown.sheet, shown.remarks, wanted)
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        raise NotWritten(f"could not write to the standard output: {error.strerror}") from error
 
 
 def _draw(run: Run, compared: Comparison, shown: Shown, problems: list[str]) -> list[Figure]:

@@ -191,16 +191,14 @@ def _run_frame(
 
 
 def _chosen(runs: Iterable[Facts]) -> set[int]:
-    """Those that are best on val, one of each kind."""
-    best: dict[Hashable, tuple[float, Facts]] = {}
+    """Those that are best on val among their kind; all that are equally so."""
+    kinds: dict[Hashable, dict[int, float]] = {}
     for run in runs:
         value = run.metrics.get(run.monitor)
-        if value is None:
-            continue
-        worth, kind = value if run.higher_is_better else -value, kind_of(run, None)
-        if kind not in best or worth > best[kind][0]:
-            best[kind] = worth, run
-    return {id(run) for _, run in best.values()}
+        if value is not None:
+            worth = value if run.higher_is_better else -value
+            kinds.setdefault(kind_of(run, None), {})[id(run)] = worth
+    return {run for worths in kinds.values() for run, worth in worths.items() if worth == max(worths.values())}
 
 
 def _group_frame(

@@ -94,7 +94,7 @@ def show(sheet: Sheet, remarks: Sequence[str], wanted: Sequence[str]) -> None:
     """
     kinds = [kind for kind in wanted if kind in PRINTED]
     if len(kinds) == 1 and len(wanted) == 1:
-        print(_showable(PRINTED[kinds[0]](sheet, remarks)), end="", flush=True)
+        print(_showable(PRINTED[kinds[0]](sheet, remarks)), end="")
         return
     columns = [[_showable(text) for text in column] for column in zip(sheet.columns, *sheet.rows, strict=True)]
     padded = [

@@ -82,6 +82,10 @@ def _named_by(word: str) -> list[Path]:
     if not matches:
         raise ConfigError(f"runs={word}: {_what_is_near(path, word)}")
     found = [folder for match in matches for folder in _runs_at(match)]
+    if not found and path.is_file():
+        raise ConfigError(
+            f"runs={word}: that is a file, and no run's; name a folder that holds runs{_newest(path.parent)}"
+        )
     if not found:
         raise ConfigError(f"runs={word}: no run in there (a run has {RECORD} and {CONFIG}){_newest(path)}")
     return found

@@ -56,7 +56,7 @@ class Standing:
     tied: bool = False
     """It cannot be told from the best."""
     p: float = math.nan
-    """Of the difference from the best one, after Holm; NaN for the best, and where no test can be made."""
+    """Of the difference from the (first) best one, after Holm; NaN for that, and where no test can be made."""
     test: str = ""
 
 
@@ -82,7 +82,7 @@ def _newest_by_seed(runs: Sequence[Facts]) -> list[Facts]:
 
 
 def standings(samples: Sequence[Mapping[Hashable, float]], higher_is_better: bool | None) -> list[Standing]:
-    """Which sample has the best mean, and which cannot be told from it.
+    """Which samples have the best mean, and which cannot be told from it; of equal means each is the best.
 
     Each other sample is tested against the best: paired where both have the same seeds, by Welch's test elsewhere;
     Holm's correction is for all of these tests together. A sample without a test, as of one seed, counts as tied where
@@ -99,9 +99,8 @@ def standings(samples: Sequence[Mapping[Hashable, float]], higher_is_better: boo
     found = [Standing() for _ in samples]
     found[best] = Standing(best=True)
     for place, (_, test) in tests.items():
-        p = adjusted[place]
-        same = means[place] == means[best]
-        found[place] = Standing(False, same or (any_test and not p < LEVEL), p, test)
+        p, same = adjusted[place], means[place] == means[best]
+        found[place] = Standing(same, not same and any_test and not p < LEVEL, p, test)
     return found
 
 
@@ -117,7 +116,7 @@ def direction(metric: str, runs: Sequence[Facts]) -> bool | None:
     """Whether more of a metric is better: as the runs say of the one that they watched; None where nobody knows."""
     name = metric.partition("/")[2] or metric
     for run in runs:
-        if run.monitor and run.monitor.partition("/")[2] == name:
+        if run.finished and run.monitor and run.monitor.partition("/")[2] == name:  # others may not have said yet
             return run.higher_is_better
     words = set(name.partition("[")[0].partition("/")[0].split("_"))
     if words & set(HIGHER) and "gap" not in words:

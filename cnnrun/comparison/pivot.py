@@ -100,13 +100,20 @@ def pivot(compared: Comparison, rows: Sequence[str], cols: Sequence[str], cells:
     Where groups that differ in something else would share a cell, it shows the one that is best on val.
 
     Raises:
-        ConfigError: if a name is neither a setting nor a metric of the runs, or runs that cannot be ranked would share
-            a cell.
+        ConfigError: if a name is neither a setting nor a metric of the runs, a setting is to make rows and columns,
+            there is nothing to show, or runs that cannot be ranked would share a cell.
     """
     _require_settings(compared, "rows", rows)
     _require_settings(compared, "cols", cols)
+    if both := [name for name in cols if name in rows]:
+        raise ConfigError(f"cols={both[0]}: {both[0]} makes the rows already; take another setting, or leave cols out")
     require_metrics("cells", cells, compared.facts)
-    keys = list(dict.fromkeys([*rows, *cols]))
+    if not cells:
+        none = (
+            "none of these has finished" if not any(run.finished for run in compared.facts) else "name some: cells=..."
+        )
+        raise ConfigError(f"rows={','.join(rows)} is a table of metrics, and {none}")
+    keys = [*rows, *cols]
     groups = grouped(compared.facts, list(dict.fromkeys([*keys, *compared.settings])))
     places: dict[tuple[Label, Label], list[Group]] = {}
     for group in groups:

@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,7 +60,7 @@ class Facts:
     words: frozenset[str]
     """The keys that the command line named."""
     monitor: str
-    """The metric on val that chose its checkpoint; of an evaluation: that of the run's; empty where it has none yet."""
+    """The metric on val that chooses its checkpoint; of an evaluation: that of the run's; empty where nobody says."""
     higher_is_better: bool
     best_value: float | None
     best_epoch: int | None
@@ -90,10 +90,15 @@ class Facts:
     @cached_property
     def subject(self) -> tuple[str, ...]:
         """What it classifies or forecasts: metrics of different subjects do not compare."""
-        place = [text(Path(str(self.values[key])).stem) for key in self.places]
         classes, targets, horizon = (self.data.get(key) for key in ("classes", "targets", "horizon"))
         facts = [text(fact) for fact in (classes, targets, horizon) if fact is not None]
-        return (self.options.get("dataset", "unknown data"), *place, *facts)
+        return (*self.source, *facts)
+
+    @property
+    def source(self) -> tuple[str, ...]:
+        """Where its data come from, as far as its settings say."""
+        place = [text(Path(str(self.values[key])).stem) for key in self.places]
+        return (self.options.get("dataset", "unknown data"), *place)
 
     @property
     def places(self) -> list[str]:
@@ -126,7 +131,17 @@ def read(paths: Sequence[Path], names: Sequence[str]) -> tuple[list[Facts], list
             runs.append(facts_of(path, name))
         except CnnrunError as error:
             problems.append(f"left out: {text(error)}")
-    return runs, problems
+    return _with_known_data(runs), problems
+
+
+def _with_known_data(runs: Sequence[Facts]) -> list[Facts]:
+    """Let runs that ended before they read their data be of the same as the others that read it from there."""
+    known: dict[tuple[str, ...], dict[tuple[str, ...], Mapping[str, Any]]] = {}
+    for run in runs:
+        if run.data:
+            known.setdefault(run.source, {}).setdefault(run.subject, run.data)
+    found = {source: next(iter(data.values())) for source, data in known.items() if len(data) == 1}
+    return [run if run.data else replace(run, data=found.get(run.source, run.data)) for run in runs]
 
 
 def facts_of(path: Path, name: str) -> Facts:
@@ -142,11 +157,11 @@ def facts_of(path: Path, name: str) -> Facts:
     dead = record.get("dead") is True
     status = text(run.status)
     reason = text(record.get("reason") or UNTOLD.get(status, ""))
-    monitor, best_value = text(judged.get("monitor") or ""), _number(record.get("best_value"))
+    values = {text(key): value for key, value in flat(config).items()}
+    monitor, best_value = _monitor(judged, values), _number(record.get("best_value"))
     metrics = _metrics(run)
     if monitor and best_value is not None and status == FINISHED:
         metrics.setdefault(monitor, best_value)
-    values = {text(key): value for key, value in flat(config).items()}
     if run.judged is not None:  # `run` is the name of the evaluation here
         values[OF] = values.pop("run", run.judged)
     values = {f"config.{key}" if key in COLUMNS else key: value for key, value in values.items()}
@@ -187,6 +202,12 @@ def _judged(run: StoredRun) -> Mapping[str, Any]:
         with suppress(CnnrunError):
             return StoredRun(next((place for place in places if is_run(place)), of)).record
     return run.record
+
+
+def _monitor(judged: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+    """As recorded; of a run that ended before its first epoch did, the one that its settings name."""
+    of_task = values.get("task.monitor")
+    return text(judged.get("monitor") or (f"val/{of_task}" if of_task else ""))
 
 
 def _options(record: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, str]:

@@ -1,102 +1,136 @@
 """What must be known of a comparison: how its marks came about, which runs are dead, which did not finish."""
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 
 from cnnrun.comparison.compared import OWN, Comparison
-from cnnrun.comparison.groups import PAIRED, WELCH, Standing
+from cnnrun.comparison.groups import LEVEL, PAIRED, WELCH, Standing, direction
 from cnnrun.comparison.pivot import Pivot
 from cnnrun.comparison.reading import Facts
 from cnnrun.plots.marks import MARKS
 
 MOST_NAMED = 6
 """Runs of one kind; the table of all runs has the others."""
+LONGEST_REASON = 120
+"""Characters."""
+
+_OUT = ", so not counted"
 
 
 def of_comparison(compared: Comparison, metrics: Sequence[str]) -> list[str]:
     """Of the table of runs, or of groups, that shows these metrics."""
-    frame = compared.groups
-    remarks = [_ranking(compared), *_marks(compared.standings, compared.has_seeds)]
+    runs, frame = compared.facts, compared.groups
+    if not any(run.finished for run in runs):
+        return ["no run has finished, so there is nothing to compare", *_unfinished(runs, "")]
+    kinds = len({(run.subject, run.monitor if not compared.metric else None) for run in runs})
+    remarks = [_ranking(compared), *_marks([compared.standings], kinds)]
     remarks += _chosen(bool((frame["chosen"] & ~frame["best"]).any()))
-    return [*filter(None, remarks), *_lacking(compared, metrics), *of_runs(compared)]
+    remarks += [*_lacking(compared, metrics), *_data(runs), *_monitors(compared), *_splits(runs), *_again(compared)]
+    return [*filter(None, remarks), *_dead(runs, compared.has_seeds), *_unfinished(runs, _OUT * compared.has_seeds)]
 
 
 def of_pivot(compared: Comparison, table: Pivot) -> list[str]:
     """Of a pivot."""
-    held = [Standing(cell.best, cell.tied, cell.p, cell.test) for cell in table.grid.values()]
-    several = any(cell.n > 1 for cell in table.grid.values())
-    means = "mean over the seeds ± 95 % t interval; " if several else ""
-    order = " | ".join(table.cells)
-    remarks = [f"cells: {order}, {means}of each the best is marked" if means else f"cells: {order}"]
+    runs, cells = compared.facts, list(table.grid.values())
+    several = any(cell.n > 1 for cell in cells)
+    remarks = [f"cells: {' | '.join(table.cells)}" + "; means over the seeds ± 95 % t interval" * several]
     if table.hidden:
-        remarks.append(f"cells hold runs that differ in {_listed(table.hidden)}: each shows what is best on val")
-    remarks += _marks(held, several, len(table.cells))
-    remarks += _chosen(any(cell.chosen and not cell.best for cell in table.grid.values()))
-    if any(cell.failed for cell in table.grid.values()):
-        remarks.append(f"{MARKS['failed']} runs of the cell did not finish")
-    return [*remarks, *_lacking(compared, table.cells), *of_runs(compared)]
+        remarks.append(f"runs of one cell differ in {_listed(table.hidden)}: it shows the best on val")
+    by_metric = [[cell for (_, _, name), cell in table.grid.items() if name == metric] for metric in table.cells]
+    held = [[Standing(cell.best, cell.tied, cell.p, cell.test) for cell in of_one] for of_one in by_metric]
+    remarks += _marks(held, len({run.subject for run in runs}))
+    remarks += _chosen(any(cell.chosen and not cell.best and not math.isnan(cell.mean) for cell in cells))
+    if any(cell.failed for cell in cells):
+        remarks.append(f"{MARKS['failed']} has runs that did not finish")
+    remarks += [*_lacking(compared, table.cells), *_data(runs), *_splits(runs), *_again(compared)]
+    return [*remarks, *_dead(runs, several), *_unfinished(runs, _OUT)]
 
 
-def of_runs(compared: Comparison) -> list[str]:
-    """Of the runs, in whatever table."""
-    runs = compared.facts
-    return [*_kinds(compared), *_splits(runs), *_again(compared), *_dead(runs), *_unfinished(runs)]
+def of_reference(runs: Sequence[Facts]) -> list[str]:
+    """Of the run table of a publication, which has a row a run that finished and no marks."""
+    return [*_splits(runs), *_unfinished(runs, ", so left out")]
 
 
 def _ranking(compared: Comparison) -> str:
     if len(compared.facts) == 1:
         return ""
-    if compared.metric and compared.metric not in (*compared.metrics(), *OWN):
-        instead = f"test/{compared.metric.partition('/')[2]}"
-        advice = f"; sort={instead} does" if instead in compared.metrics() else ""
-        return f"not sorted: no result has {compared.metric}, which chose the checkpoints{advice}"
-    what = compared.metric or "the metric that each kind of runs watched"
+    there, monitors = compared.metrics(), sorted({run.monitor for run in compared.facts} - {""})
+    if not compared.metric and not monitors:
+        return f"not ranked: no run says which metric on val chose its checkpoint{_advice(there)}"
+    if compared.metric and compared.metric not in (*there, *OWN):
+        same = [f"test/{compared.metric.partition('/')[2]}"]
+        advice = _advice([name for name in same if name in there])
+        return f"not ranked: no result has {compared.metric}, which chose the checkpoints{advice}"
+    what = compared.metric or f"{' or '.join(monitors)}, whichever chose the checkpoint"
+    if compared.metric and direction(compared.metric, compared.facts) is None:
+        return f"sorted by {what}, the largest first; nothing says whether that is the best, so none is marked"
     if not compared.has_seeds:
-        return f"sorted by {what}; one run each, so that nothing tells a difference from chance: run several seeds"
-    return f"sorted by {what}: mean over the seeds ± 95 % t interval, n runs that finished"
+        return f"sorted by {what}; one run each, so a difference may be chance: run several seeds"
+    return f"sorted by {what}; means over the seeds ± 95 % t interval, n = runs that finished"
 
 
-def _marks(held: Sequence[Standing], several: bool, metrics: int = 1) -> list[str]:
-    """What the signs mean, and by which test they came about; `held` is of so many metrics."""
-    best = sum(one.best for one in held)
-    if not best or len(held) < 2:
+def _advice(metrics: Sequence[str]) -> str:
+    on_test = [name for name in metrics if name.startswith("test/")]
+    return "".join(f"; use sort={name}" for name in [*on_test, *metrics][:1])
+
+
+def _marks(held: Sequence[Sequence[Standing]], kinds: int) -> list[str]:
+    """What the signs mean, and by which test they came about.
+
+    Args:
+        held: of each metric the standings. kinds: how many kinds of runs are ranked each among themselves.
+    """
+    every = [one for of_one in held for one in of_one]
+    if max(map(len, held), default=0) < 2 or not any(one.best for one in every):
         return []
-    tests = sorted({one.test for one in held} - {""})
-    if not several or not tests:
-        return [f"{MARKS['best']} is the best"]
+    shared = any(sum(one.best for one in of_one) > kinds for of_one in held)
+    best = f"{MARKS['best']} is the best{' of its metric' * (len(held) > 1)}{' (equal ones share it)' * shared}"
+    if any(one.tied for one in every):
+        return [f"{best}, {MARKS['tied']} cannot be told from it ({_tests(held, kinds)})"]
+    others = [one for one in every if not one.best]
+    if others and all(one.p < LEVEL for one in others):
+        return [f"{best}, all others are significantly worse ({_tests(held, kinds)})"]
+    return [best]
+
+
+def _tests(held: Sequence[Sequence[Standing]], kinds: int) -> str:
+    """By which tests the marks came about."""
+    names = sorted({one.test for of_one in held for one in of_one} - {""})
     how = {PAIRED: f"{PAIRED} where the seeds are the same", WELCH: f"{WELCH} where they are not"}
-    named = how[PAIRED] + ", " + how[WELCH] if len(tests) > 1 else tests[0]
-    number = round(sum(bool(one.test) for one in held) / max(metrics, 1))
-    corrected = f", Holm's correction for {number} comparisons" if number > 1 else ""
-    if corrected and best > metrics:  # several kinds of runs, each with its own
-        corrected = ", Holm's correction among the runs of each kind"
-    corrected += " in each metric" if corrected and metrics > 1 else ""
-    return [f"{MARKS['best']} is the best, {MARKS['tied']} cannot be told from it ({named}, at 5 %{corrected})"]
+    named = ", ".join(how[name] for name in (PAIRED, WELCH)) if len(names) > 1 else names[0]
+    counts = {sum(bool(one.test) for one in of_one) for of_one in held} - {0}
+    if max(counts) == 1:
+        return f"{named} at 5 %"
+    number = f"for {max(counts)} comparisons" if len(counts) == 1 else "for the number of comparisons"
+    among = "among the runs of each kind" if kinds > 1 else number
+    return f"{named} at 5 %, Holm-corrected {among}{' in each metric' * (len(held) > 1)}"
 
 
 def _chosen(elsewhere: bool) -> list[str]:
     """Where val chose another than is marked as the best."""
-    return [f"{MARKS['chosen']} is the best on val, which had the choice"] if elsewhere else []
+    return [f"{MARKS['chosen']} is the best on val, so the one to choose"] if elsewhere else []
 
 
-def _kinds(compared: Comparison) -> list[str]:
-    """What cannot be ranked."""
-    remarks = []
-    subjects = list(dict.fromkeys(" ".join(run.subject) for run in compared.facts))
-    if len(subjects) > 1:
-        remarks.append(f"runs of different data are ranked each among themselves: {_listed(subjects)}")
-    monitors = sorted({run.monitor for run in compared.facts if run.monitor})
-    if len(monitors) > 1 and not compared.metric:
-        common = [
-            name for name in compared.metrics() if all(name in run.metrics for run in compared.facts if run.finished)
-        ]
-        instead = next((name for name in monitors if name in common), "")
-        advice = f"; sort={instead} ranks all of them" if instead else ""
-        remarks.append(
-            f"runs that watched different metrics are ranked each among themselves: {_listed(monitors)}{advice}"
-        )
-    if not any(run.monitor for run in compared.facts) and not compared.metric:
-        remarks.append("no run says which metric on val chose its checkpoint, so none is ranked; sort=METRIC does")
-    return remarks
+def _data(runs: Sequence[Facts]) -> list[str]:
+    """Runs that cannot be ranked together, as they judge different things."""
+    subjects = list(dict.fromkeys(run.subject for run in runs))
+    if len(subjects) == 1:
+        return []
+    short = dict.fromkeys(subject[0] for subject in subjects)
+    names = list(short) if len(short) == len(subjects) else [" ".join(subject) for subject in subjects]
+    return [f"runs on different data are ranked separately: {_listed(names)}"]
+
+
+def _monitors(compared: Comparison) -> list[str]:
+    """Runs on the same data that cannot be ranked together, as different metrics chose their checkpoints."""
+    runs = [run for run in compared.facts if run.monitor]
+    monitors = sorted({run.monitor for run in runs})
+    if compared.metric or len({(run.subject, run.monitor) for run in runs}) == len({run.subject for run in runs}):
+        return []
+    common = [name for name in monitors if all(name in run.metrics for run in runs if run.finished)]
+    advice = f"; sort={common[0]} ranks them together" if common else ""
+    return [f"runs that differ in what chose their checkpoints are ranked separately: {_listed(monitors)}{advice}"]
 
 
 def _splits(runs: Sequence[Facts]) -> list[str]:
@@ -111,7 +145,7 @@ def _splits(runs: Sequence[Facts]) -> list[str]:
         for found in sizes.values():
             if len(found) > 1:
                 numbers = " and ".join(f"{size:,}" for size in sorted(found)[:3])
-                remarks.append(f"{split} is not the same in all runs ({numbers} samples): differences are of that, too")
+                remarks.append(f"{split} differs between runs ({numbers} samples), and so may their metrics")
     return remarks
 
 
@@ -134,28 +168,33 @@ def _again(compared: Comparison) -> list[str]:
         for run in group.members
         if run.finished and not any(run is counted for counted in group.counted)
     ]
-    return [f"the same settings and seed as a newer run, so not counted: {_listed(old)}"] if old else []
+    return [f"same settings and seed as a newer run, so not counted: {_listed(old)}"] if old else []
 
 
-def _dead(runs: Sequence[Facts]) -> list[str]:
-    dead = [run for run in runs if run.dead and run.finished]
-    if not dead:
-        return []
-    return [f"{MARKS['dead']} learnt nothing, and counts all the same: {_listed([run.name for run in dead])}"]
+def _dead(runs: Sequence[Facts], in_means: bool) -> list[str]:
+    dead = [run.name for run in runs if run.dead and run.finished]
+    counts = ", but counts in the mean" * in_means
+    return [f"{MARKS['dead']} learnt nothing{counts}: {_listed(dead)}"] if dead else []
 
 
-def _unfinished(runs: Sequence[Facts]) -> list[str]:
+def _unfinished(runs: Sequence[Facts], consequence: str) -> list[str]:
     """A sentence for each way to end, with the runs and the reason."""
     remarks = []
     for status in sorted({run.status for run in runs if not run.finished}):
         ways: dict[str, list[str]] = {}
         for run in runs:
             if run.status == status:
-                ways.setdefault(run.reason, []).append(run.name)
+                ways.setdefault(_short(run.reason), []).append(run.name)
         for reason, names in _without_rare(ways):
             why = f" ({reason})" if reason else ""
-            remarks.append(f"{status}, so not counted: {_listed(sorted(names))}{why}")
+            remarks.append(f"{status}{consequence}: {_listed(sorted(names))}{why}")
     return remarks
+
+
+def _short(reason: str) -> str:
+    """What went wrong, without its details and advice, which the table of all runs has."""
+    first = re.split(r" \(|; ", reason, maxsplit=1)[0]
+    return first if len(first) <= LONGEST_REASON else first[: LONGEST_REASON - 1].rstrip() + "…"
 
 
 def _without_rare(ways: Mapping[str, list[str]]) -> list[tuple[str, list[str]]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnnrun.comparison.compared import OWN, Comparison
+from cnnrun.comparison.groups import Standing
 from cnnrun.comparison.pivot import Cell, Pivot
 from cnnrun.comparison.wording import runtime, setting, spread
 from cnnrun.console.numbers import number
@@ -39,11 +40,12 @@ class Sheet:
 def overview(compared: Comparison, metrics: Sequence[str]) -> Sheet:
     """A line a group of seeds, or a line a run where no group has several, with these metrics."""
     sheet = _of_groups(compared, metrics) if compared.has_seeds else _of_runs(compared, metrics)
-    return _without_marks(sheet) if len(compared.members) == 1 and not compared.runs["dead"].any() else sheet
+    alone = len(compared.members) == 1 and not compared.runs["dead"].any()
+    return _without_marks(sheet) if alone or not any(line[sheet.columns.index(MARK)] for line in sheet.rows) else sheet
 
 
 def _without_marks(sheet: Sheet) -> Sheet:
-    """Where there is nothing to be better than."""
+    """Where there is nothing to be better than, or nothing that could be."""
     kept = [place for place, name in enumerate(sheet.columns) if name != MARK]
     return replace(
         sheet,
@@ -84,19 +86,19 @@ def _of_runs(compared: Comparison, metrics: Sequence[str]) -> Sheet:
     epochs = ["best_epoch"] if frame["best_epoch"].notna().any() else []
     columns = [*compared.settings, *seeds, *status, *metrics, *epochs, "runtime", MARK, "run"]
     rows = []
-    tied = {
+    standings = {
         id(group.counted[0]): held
         for group, held in zip(compared.members, compared.standings, strict=True)
         if group.counted
     }
-    for run, values in zip(compared.facts, frame.to_dict("records"), strict=True):
-        held = tied.get(id(run))
-        flags = values | {"best": held.best if held else False, "tied": held.tied if held else False}
+    held = [standings.get(id(run), Standing()) for run in compared.facts]
+    for run, standing, values in zip(compared.facts, held, frame.to_dict("records"), strict=True):
+        flags = values | {"best": standing.best, "tied": standing.tied}
         line = [setting(values[name]) for name in compared.settings]
         line += [_number(values[name]) for name in (*seeds, *status)] + [_number(run.measure(name)) for name in metrics]
         line += [_number(values[name]) for name in epochs]
         rows.append([*line, _runtime(values["seconds"]), _mark(flags), values["run"]])
-    best = {(row, columns.index(name)) for row in _where(frame["chosen"]) for name in metrics[:1]}
+    best = {(row, columns.index(name)) for row in _where(one.best for one in held) for name in metrics[:1]}
     numeric = [_is_numeric(frame[name]) for name in compared.settings] + [
         name != "status" for name in [*seeds, *status]
     ]
@@ -122,7 +124,7 @@ def of_pivot(table: Pivot) -> Sheet:
             if any(held is not None and held.best for held in cells):
                 bold.add((place, len(line)))
             values[place, len(line)] = math.nan if cells[0] is None else cells[0].mean
-            line.append(BETWEEN.join(_cell_text(held, len(metrics)) for held in cells if held is not None))
+            line.append(BETWEEN.join(_cell_text(held) for held in cells if held is not None))
         rows.append(line)
     numeric = [_is_numeric([row[place] for row in table.row_labels]) for place in range(len(table.rows))]
     return Sheet("pivot", [*table.rows, *heads], rows, [*numeric, *(False for _ in heads)], bold, values=values)
@@ -138,9 +140,9 @@ def of_frame(name: str, frame: Any, settings: Sequence[str] = ()) -> Sheet:
     return Sheet(name, [str(column) for column in frame.columns], rows, [_is_numeric(frame[name]) for name in frame])
 
 
-def _cell_text(held: Cell, together: int) -> str:
+def _cell_text(held: Cell) -> str:
     if math.isnan(held.mean):
-        return MARKS["failed"] if held.failed else ""
+        return MARKS["failed"] if held.failed else "-"
     words = [word for word in held.marks if word not in ("chosen",) or not held.best]
     signs = "".join(MARKS[word] for word in words)
     return f"{spread(held.mean, held.high)} {signs}".rstrip()

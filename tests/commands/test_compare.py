@@ -102,8 +102,8 @@ def test_the_marks_are_those_of_the_paired_test_with_holms_correction(folder, ca
     assert groups["p"].iloc[1] == pytest.approx(min(1, p), rel=1e-6)  # the largest of three: multiplied by 1
     assert groups["tied"].tolist() == [False, True, False, False]
     said = capsys.readouterr().err
-    assert "(paired t test, at 5 %, Holm's correction for 3 comparisons)" in said
-    assert "† learnt nothing, and counts all the same: model=mlp,optimizer.lr=0.1,seed=2" in said
+    assert "(paired t test at 5 %, Holm-corrected for 3 comparisons)" in said
+    assert "† learnt nothing, but counts in the mean: model=mlp,optimizer.lr=0.1,seed=2" in said
 
 
 def test_a_pivot_has_a_cell_for_each_model_and_rate(folder, capsys):
@@ -134,7 +134,7 @@ def test_a_pivot_shows_what_val_chose_where_something_else_differs(folder, capsy
         ["cnn", "0.8900", "*"],
         ["mlp", "0.6900"],
     ]
-    assert "cells hold runs that differ in batch_size: each shows what is best on val" in out.err
+    assert "runs of one cell differ in batch_size: it shows the best on val" in out.err
 
 
 @pytest.mark.parametrize(
@@ -150,6 +150,9 @@ def test_a_pivot_shows_what_val_chose_where_something_else_differs(folder, capsy
             "cells=test/acuracy: no run has this metric - did you mean 'test/accuracy'? (there are",
         ),
         (["sort=val/f1"], "sort=val/f1: no run has this metric"),
+        (["rows=[seed,model]", "cols=model"], "cols=model: model makes the rows already; take another"),
+        (["runs=runs.txt"], "runs=runs.txt: that is a file, and no run's; name a folder that holds runs"),
+        (["format=htm"], "or a list such as [tex,html] - did you mean 'html'?"),
         (["cols=model"], "cols=... makes a pivot, and needs rows=..., too"),
         (["rows=model", "columns=reference"], "columns=reference and rows=... are two tables"),
         (["format=pdf"], "format=pdf: "),
@@ -158,6 +161,7 @@ def test_a_pivot_shows_what_val_chose_where_something_else_differs(folder, capsy
 )
 def test_what_is_not_there_is_told(folder, capsys, words, said):
     grid(folder)
+    Path("runs.txt").write_text("")
     compare(*words, code=2)
     assert said in capsys.readouterr().err
     assert not Path("out").exists()
@@ -219,7 +223,7 @@ def test_of_many_reasons_for_an_end_the_rare_ones_are_counted_together(folder, c
         folder.run(f"r{number:02}", record={"status": "pruned", "reason": reason}, batch_size=number + 1)
     compare()
     ends = [line for line in capsys.readouterr().err.splitlines() if "pruned" in line]
-    assert ends[0] == "note: pruned, so not counted: r00, r01, r02 (out of memory)"
+    assert ends[0] == "note: pruned: r00, r01, r02 (out of memory)"
     assert len(ends) == 6
     assert ends[5].endswith("and 7 more")
 
@@ -232,9 +236,9 @@ def test_the_correction_of_several_kinds_of_runs_is_told_as_that_of_each(folder,
                 folder.run(",".join(words), base + off * (1 + lr), *words)
     compare()
     said = capsys.readouterr().err
-    assert "at 5 %, Holm's correction among the runs of each kind)" in said
+    assert "at 5 %, Holm-corrected among the runs of each kind)" in said
     compare("rows=optimizer.lr", "cols=dataset", "hydra.run.dir=out2")
-    assert "Holm's correction among the runs of each kind in each metric)" in capsys.readouterr().err
+    assert "Holm-corrected among the runs of each kind in each metric)" in capsys.readouterr().err
 
 
 def test_large_whole_numbers_stay_whole_beside_runs_without_them(folder, capsys):
@@ -308,8 +312,8 @@ def test_runs_that_did_not_finish_and_broken_ones_are_named_and_the_others_compa
     compare()
     said = capsys.readouterr()
     assert "warning: left out: runs/broken/run.json cannot be read: it is damaged, it ends too early" in said.err
-    assert "failed, so not counted: full (NotWritten: disk full)" in said.err
-    assert "pruned, so not counted: cut (below the median)" in said.err
+    assert "failed: full (NotWritten: disk full)" in said.err
+    assert "pruned: cut (below the median)" in said.err
     assert "good" in said.out
 
 
@@ -360,7 +364,7 @@ def test_what_val_chose_is_marked_where_test_would_choose_another(folder, capsys
     compare("rows=batch_size", "cells=test/f1_macro")
     said = capsys.readouterr()
     assert [line.split() for line in said.out.splitlines()[1:]] == [["8", "0.5000", "▸"], ["64", "0.6000", "*"]]
-    assert "▸ is the best on val, which had the choice" in said.err
+    assert "▸ is the best on val, so the one to choose" in said.err
     compare("sort=test/f1_macro", "hydra.run.dir=out2")
     assert "▸ is the best on val" in capsys.readouterr().err
 
@@ -402,6 +406,93 @@ def test_evaluations_are_compared_by_the_run_that_they_judge(folder, capsys):
     assert [line[0] for line in lines[1:]] == ["a", "b"]
 
 
+def test_equal_runs_share_the_mark_of_the_best(folder, capsys):
+    for name, accuracy in (("a", 0.9), ("b", 0.9), ("c", 0.8)):
+        folder.run(name, accuracy, f"batch_size={ord(name)}")
+    compare("rows=batch_size", "cells=val/accuracy")
+    said = capsys.readouterr()
+    assert [line.split()[1:] for line in said.out.splitlines()[1:]] == [["0.9000", "*"], ["0.9000", "*"], ["0.8000"]]
+    assert "note: * is the best (equal ones share it)\n" in said.err
+    assert "≈" not in said.err
+    compare("hydra.run.dir=out2", "format=[md,csv]")
+    assert [line[-2] for line in printed(capsys)[1:]] == ["*", "*", "37m 7s"]
+    assert Path("out2/compare.md").read_text().count("**0.9000**") == 2
+
+
+def test_where_all_others_can_be_told_from_the_best_it_is_said(folder, capsys):
+    for model, base in (("cnn", 0.9), ("mlp", 0.5)):
+        for seed, off in enumerate((0, 0.004, 0.009)):
+            folder.run(f"{model}{seed}", base + off * (1 + base), f"model={model}", f"seed={seed}")
+    compare()
+    said = capsys.readouterr().err
+    assert "note: * is the best, all others are significantly worse (paired t test at 5 %)\n" in said
+
+
+def test_bold_is_the_best_of_what_sorts(folder, capsys):
+    folder.run("a", 0.9, "batch_size=8", results=[("test", "f1_macro", 0.5)])
+    folder.run("b", 0.8, "batch_size=64", results=[("test", "f1_macro", 0.6)])
+    compare("sort=test/f1_macro", "format=md")
+    assert "| **0.6000** |" in capsys.readouterr().out
+
+
+def test_runs_that_ended_before_they_knew_data_and_metric_are_of_the_kind_of_the_others(folder, capsys):
+    for seed in (0, 1):
+        folder.run(f"good{seed}", 0.9, f"seed={seed}")
+    ended = {"status": "failed", "reason": "DataError: no space (40 GB); free some", "monitor": None, "data": None}
+    folder.run("bad", 0.9, "seed=2", record=ended | {"higher_is_better": None})
+    compare("figures=true")
+    said = capsys.readouterr()
+    assert said.out.split()[:3] == ["n", "failed", "val/accuracy"]
+    assert said.out.splitlines()[1].split()[:2] == ["2", "1"]
+    assert said.err.splitlines() == [
+        "note: sorted by val/accuracy; means over the seeds ± 95 % t interval, n = runs that finished",
+        "note: failed, so not counted: bad (DataError: no space)",
+        "comparison folder: out",
+    ]
+    assert Path("out/figures/curves.png").exists()
+
+
+def test_a_forecast_that_failed_early_does_not_turn_the_order_round(folder, capsys):
+    told = {"data": {"targets": ["load"], "horizon": 24}, "higher_is_better": False}
+    for name, mae in (("good", 1.0), ("bad", 2.0)):
+        folder.run(name, mae, "task.monitor=odd", f"batch_size={int(mae)}", record=told)
+    ended = {"status": "failed", "monitor": None, "higher_is_better": None, "data": None}
+    folder.run("a", 0.0, "task.monitor=odd", "batch_size=3", record=ended)
+    compare()
+    assert [line[-1] for line in printed(capsys)[1:]] == ["good", "bad", "a"]
+
+
+def test_of_runs_of_which_none_has_finished_only_that_is_said(folder, capsys):
+    for name, status in (("a", "running"), ("b", "failed"), ("c", "interrupted")):
+        folder.run(name, record={"status": status, "monitor": None, "best_value": None}, batch_size=ord(name))
+    compare()
+    said = capsys.readouterr()
+    assert said.err.splitlines() == [
+        "note: no run has finished, so there is nothing to compare",
+        "note: failed: b",
+        "note: interrupted: c",
+        "note: running: a (it runs still, or was killed)",
+        "comparison folder: out",
+    ]
+    assert said.out.split("\n")[0].split() == ["batch_size", "status", "best_epoch", "runtime", "run"]
+    compare("rows=batch_size", "hydra.run.dir=out2", code=2)
+    assert "rows=batch_size is a table of metrics, and none of these has finished" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here, which stands for a full disk")
+@pytest.mark.parametrize("buffered", [{}, {"PYTHONUNBUFFERED": "1"}])
+def test_a_full_disk_behind_stdout_is_an_error(folder, buffered):
+    folder.run("a", 0.9)
+    words = [sys.executable, "-m", "cnnrun", "compare", "runs=runs", "figures=false", "hydra.run.dir=out"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, env=buffered)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "comparison folder: out",
+        "cnnrun compare: error: could not write to the standard output: No space left on device",
+    ]
+
+
 def test_forecasts_are_better_the_lower_their_error(folder, capsys):
     told = {"data": {"targets": ["load"], "horizon": 24}, "higher_is_better": False}
     for seed in (0, 1, 2):
@@ -431,11 +522,11 @@ def test_runs_of_different_data_or_metrics_are_ranked_each_among_themselves(fold
     rows = pd.read_csv("out/compare.csv")
     assert rows["run"].tolist() == ["a", "b", "c", "d"]
     assert rows["chosen"].tolist() == [True, False, True, False]
-    assert "runs of different data are ranked each among themselves: digits 10, cifar10 10" in said.err
+    assert "runs on different data are ranked separately: digits, cifar10" in said.err
     folder.run("e", 0.99, "dataset=digits", "task.monitor=f1_macro")
     assert main(["compare", "runs=[runs/a,runs/b,runs/e]", "figures=false", "hydra.run.dir=out2"]) == 0
     said = capsys.readouterr().err
-    assert "watched different metrics are ranked each among themselves: val/accuracy, val/f1_macro" in said
+    assert "what chose their checkpoints are ranked separately: val/accuracy, val/f1_macro" in said
 
 
 def test_cells_that_cannot_be_ranked_are_refused(folder, capsys):
@@ -452,7 +543,7 @@ def test_the_same_seed_again_is_no_second_sample(folder, capsys):
     folder.run("other", 0.8, "seed=2")
     compare()
     assert pd.read_csv("out/groups.csv")["n"].tolist() == [2]
-    assert "the same settings and seed as a newer run, so not counted: old" in capsys.readouterr().err
+    assert "same settings and seed as a newer run, so not counted: old" in capsys.readouterr().err
 
 
 def test_a_report_is_one_page_with_links_to_the_runs(folder, capsys):

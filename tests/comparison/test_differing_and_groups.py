@@ -79,9 +79,10 @@ def test_nothing_is_tied_where_no_group_has_seeds():
     assert [(one.best, one.tied) for one in held] == [(True, False), (False, False)]
 
 
-def test_equal_means_are_both_at_the_top():
-    held = standings([{0: 0.9}, {0: 0.9}], True)
-    assert [(one.best, one.tied) for one in held] == [(True, False), (False, True)]
+@pytest.mark.parametrize("samples", [[{0: 0.9}, {0: 0.9}], [{0: 0.8, 1: 1.0}, {0: 1.0, 1: 0.8}]])
+def test_equal_means_are_both_the_best(samples):
+    held = standings(samples, True)
+    assert [(one.best, one.tied) for one in held] == [(True, False), (True, False)]
 
 
 def test_a_group_without_the_metric_takes_no_part():
