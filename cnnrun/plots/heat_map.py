@@ -1,5 +1,6 @@
 """A pivot as a table of coloured cells."""
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -26,15 +27,19 @@ MEANINGS = {
 NAME_SIZE = 9.0
 VALUE_SIZE = 9.5
 BELOW_SIZE = 6.8
+EXPLAINED_SIZE = 8.0
 LONGEST_NAME = 3.0
 """Inches of the name of a row, or of a column where it stands upright."""
 WIDEST_LEVEL = 1.4
 """Inches of the widest name of a column that does not stand upright."""
 MOST_ROWS = 60
 """Above it rows are lower, and hold the value alone."""
+LEFT = 0.6
+"""Inches round the names of the rows."""
 BAR = 1.2
 """Inches for the colour bar with its numbers and name."""
 NARROWEST = 5.0
+"""Inches of the figure; wider cells fill it."""
 FAR = 5
 """Cells that are so many times as far from the best as the median is have the last colour."""
 WHITE_BELOW = 0.18
@@ -65,8 +70,13 @@ def heat_map(
     upright = name > max(WIDEST_LEVEL, cell)
     size = (cell if upright else max(cell, name), 0.42 if small.any() else 0.34 if len(rows) <= MOST_ROWS else 0.21)
     left = widest([*rows, shorten(text_of(means.index.name), LONGEST_NAME, NAME_SIZE)], NAME_SIZE)
+    explained = "   ".join(
+        f"{sign} {MEANINGS[word]}" for word, sign in MARKS.items() if any(sign in s for s in signs.flat)
+    )
     title = f"{metric} by {text_of(means.index.name)} and {text_of(means.columns.name)}"
-    axes = _axes(title, (size[0] * len(columns), size[1] * len(rows)), left, name * upright)
+    narrowest = max(NARROWEST, widest([explained], EXPLAINED_SIZE) + 0.4)
+    width = max(size[0] * len(columns), narrowest - left - LEFT - BAR)
+    axes = _axes(title, (width, size[1] * len(rows)), left, name * upright)
     norm = _norm(values, higher_is_better)
     colors = shades(higher_is_better)
     axes.set_facecolor("0.93")
@@ -75,14 +85,14 @@ def heat_map(
     _write(axes, texts, small, dark)
     _name_axes(axes, rows, columns, upright, means)
     _add_bar(axes, norm, values, higher_is_better, metric)
-    _explain(axes, [word for word, sign in MARKS.items() if any(sign in text for text in signs.flat)])
+    _explain(axes, explained)
     return _figure(axes)
 
 
 def _signs(marks: pd.DataFrame | None, shape: tuple[int, ...]) -> np.ndarray:
     """What stands behind each value."""
     words = _texts(marks, shape)
-    signs = [["".join(MARKS.get(word, word) for word in text.split()) for text in row] for row in words]
+    signs = [[" ".join(MARKS.get(word, word) for word in text.split()) for text in row] for row in words]
     return np.array([[f" {sign}" if sign else "" for sign in row] for row in signs], dtype=object).reshape(shape)
 
 
@@ -92,13 +102,13 @@ def _texts(frame: pd.DataFrame | None, shape: tuple[int, ...]) -> np.ndarray:
 
 def _axes(title: str, size: tuple[float, float], row_names: float, column_names: float) -> Axes:
     """Placed by hand: cells have the size of their texts. Inches, as are the widths of the longest names."""
-    left = row_names + 0.6
-    width = max(left + size[0] + BAR, NARROWEST)
-    heading = 0.25 * -(-len(title) // characters_across(width, TITLE_SIZE)) + 0.15
-    top, bottom = heading + (column_names or 0.2) + 0.3, 0.45
-    figure = new_figure(width, top + size[1] + bottom, title, self_arranging=False)
+    left = row_names + LEFT
+    width, centre = left + size[0] + BAR, left + size[0] / 2
+    lines = textwrap.wrap(title, characters_across(2 * min(centre, width - centre), TITLE_SIZE))
+    top, bottom = 0.25 * len(lines) + 0.15 + (column_names or 0.2) + 0.3, 0.45
+    figure = new_figure(width, top + size[1] + bottom, "", self_arranging=False)
     across, up = figure.get_size_inches()
-    figure.suptitle(figure.get_suptitle(), y=1 - 0.12 / up, fontsize=TITLE_SIZE)
+    figure.suptitle(escape("\n".join(lines)), x=centre / across, y=1 - 0.12 / up, fontsize=TITLE_SIZE)
     return figure.add_axes((left / across, bottom / up, size[0] / across, size[1] / up))
 
 
@@ -189,9 +199,8 @@ def _add_bar(axes: Axes, norm: Normalize, values: np.ndarray, higher_is_better: 
     bar.set_label(escape(shorten(metric, max(height * up, 0.8), 8)), fontsize=8)
 
 
-def _explain(axes: Axes, words: list[str]) -> None:
+def _explain(axes: Axes, text: str) -> None:
     """What the signs mean, in the lower left corner."""
     figure = _figure(axes)
-    up = figure.get_figheight()
-    text = "   ".join(f"{MARKS[word]} {MEANINGS[word]}" for word in words)
-    figure.text(0.15 / figure.get_figwidth(), 0.15 / up, text, fontsize=8, color="0.25")
+    across, up = figure.get_size_inches()
+    figure.text(0.15 / across, 0.15 / up, text, fontsize=EXPLAINED_SIZE, color="0.25")

@@ -19,6 +19,7 @@ from cnnrun.plots.palette import COLORS, OTHERS
 from cnnrun.plots.scale import (
     NOTHING,
     Scale,
+    is_share,
     limits,
     scale_of,
     set_metric,
@@ -33,6 +34,8 @@ NAME_SIZE = 9.0
 LONGEST_NAME = 3.2
 """Inches of a category's name."""
 MOST_TICKS = 9
+RING: dict[str, Any] = {"marker": "o", "fillstyle": "none", "color": BLACK, "markeredgewidth": 1.6, "linestyle": "none"}
+"""Round the best: a sign upon it would hide it, and its neighbours."""
 MOST_NOTES = 40
 """Points; above it, what is written at each would cover the others."""
 
@@ -99,7 +102,7 @@ def _series(groups: pd.DataFrame, others: Sequence[str], metric: str, higher_is_
     return dict(sorted(series.items(), key=lambda item: float(losses[item[1]].min())))
 
 
-def _entries(names: list[str], starred: bool) -> list[tuple[str, Artist]]:
+def _entries(names: list[str], ringed: bool) -> list[tuple[str, Artist]]:
     """Names and marks of the legend."""
     entries: list[tuple[str, Artist]] = []
     if len(names) > 1:
@@ -108,9 +111,8 @@ def _entries(names: list[str], starred: bool) -> list[tuple[str, Artist]]:
     if len(names) > len(COLORS):
         grey = Line2D([], [], color=OTHERS, marker="o", markersize=5)
         entries.append((f"{len(names) - len(COLORS)} others", grey))
-    if starred:
-        star = Line2D([], [], color=BLACK, marker="*", markersize=11, markeredgecolor="white", linestyle="none")
-        entries.append(("best", star))
+    if ringed:
+        entries.append(("best", Line2D([], [], markersize=9, **RING)))
     return entries
 
 
@@ -163,14 +165,13 @@ def _note(row: dict[Any, Any], with_n: bool) -> str:
 
 def _draw(axes: Axes, line: _Line, color: str, named: bool) -> None:
     style: dict[str, Any] = {"color": color, "zorder": 2 if color == OTHERS else 3}
-    star: dict[str, Any] = {"color": BLACK, "markersize": 15, "markeredgecolor": "white", "zorder": 5}
     x, y = (line.values, line.places) if named else (line.places, line.values)
     bars = axes.hlines if named else axes.vlines
     bars(line.places, line.low, line.high, linewidth=1.6, alpha=0.55, **style)
     joined = not named and len(set(line.places)) == len(line.places)
     size = 3.5 if color == OTHERS or len(x) > MOST_NOTES else 6
     axes.plot(x, y, marker="o", markersize=size, linewidth=1.2, linestyle="-" if joined else "none", **style)
-    axes.plot(x[line.best], y[line.best], "*", **star)
+    axes.plot(x[line.best], y[line.best], markersize=12, zorder=5, **RING)
 
 
 def _write_notes(axes: Axes, line: _Line, named: bool) -> None:
@@ -190,7 +191,10 @@ def _write_notes(axes: Axes, line: _Line, named: bool) -> None:
 
 
 def _set_metric_axis(axes: Axes, groups: pd.DataFrame, metric: str, higher_is_better: bool, *, upright: bool) -> None:
-    """Show intervals as far beyond the means as these lie apart: of two seeds some are many times as long."""
+    """Show intervals as far beyond the means as these lie apart: of two seeds some are many times as long.
+
+    Beyond 0 and 1 there is nothing to show of a share.
+    """
     axis = axes.yaxis if upright else axes.xaxis
     axis.set_label_text(escape(metric))
     values, ends = groups.reindex(columns=[metric, f"{metric}/high"]).to_numpy(dtype=float).T
@@ -208,6 +212,9 @@ def _set_metric_axis(axes: Axes, groups: pd.DataFrame, metric: str, higher_is_be
     elif axis.get_scale() == "linear":
         least, most = limits(values, higher_is_better)
         least, most = max(low, 2 * least - most), min(high, 2 * most - least)
+        if is_share(metric, values):
+            margin = 0.03 * (min(most, 1.0) - max(least, 0.0))
+            least, most = max(least, -margin), min(most, 1 + margin)
         set_range(least, most)
         note = "some intervals reach beyond the axis" if (least, most) != (low, high) else ""
     write_beside_title(axes, note)

@@ -179,6 +179,22 @@ def test_an_interval_far_longer_than_the_means_are_apart_does_not_press_them_tog
     assert axes.get_title(loc="right") == "some intervals reach beyond the axis"
 
 
+@pytest.mark.parametrize("setting", ["lr", "kind"])
+def test_the_axis_of_a_share_ends_at_0_and_1(setting: str):
+    table = groups([0.1, 0.01]).assign(**{METRIC: [0.95, 0.05], f"{METRIC}/low": -2.0, f"{METRIC}/high": 3.0})
+    axes = swept(table.assign(kind=["a", "b"]), setting, METRIC, higher_is_better=True).axes[0]
+    low, high = axes.get_ylim() if setting == "lr" else axes.get_xlim()
+    assert -0.05 < low < 0 < 1 < high < 1.05
+    renamed = table.rename(columns=lambda name: name.replace(METRIC, "test/r2"))
+    assert swept(renamed, "lr", "test/r2", higher_is_better=True).axes[0].get_ylim()[1] > 1.5
+
+
+def test_the_best_is_ringed_and_its_point_seen():
+    axes = swept(groups([0.1, 0.01]), "lr", METRIC, True).axes[0]
+    (ring,) = (line for line in axes.lines if line.get_fillstyle() == "none")
+    assert (ring.get_xdata(), ring.get_ydata()) == ([0.1], [0.9])
+
+
 def test_swept_says_how_many_runs_a_point_is_the_mean_of():
     assert swept(groups([1, 2]), "lr", METRIC, True).get_suptitle().endswith("n = 3 each")
     figure = swept(groups([1, 2], n=[3, 2], failed=[0, 1], dead=[0, 1]), "lr", METRIC, True)
@@ -207,7 +223,7 @@ def test_swept_names_are_points_in_rows_and_what_else_varies_has_a_colour():
     axes = figure.axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["none", "standard"]
     assert legend(figure) == ["model=cnn", "model=dnn", "best"]
-    points = [line for line in axes.lines if line.get_marker() == "o"]
+    points = [line for line in axes.lines if line.get_fillstyle() == "full"]
     assert {line.get_linestyle() for line in points} == {"None"}
     assert len({tuple(line.get_ydata()) for line in points}) == 2
 
@@ -230,11 +246,20 @@ def test_cells_hold_values_marks_and_intervals():
     below = pd.DataFrame([["0.8 to 1", ""], ["", ""]], index=means.index, columns=means.columns)
     figure = heat_map(means, METRIC, True, marks, below)
     written = texts(figure)
-    assert {f"0.9000 {MARKS['best']}{MARKS['chosen']}", "0.8123", "0.8 to 1"} <= set(written)
+    assert {f"0.9000 {MARKS['best']} {MARKS['chosen']}", "0.8123", "0.8 to 1"} <= set(written)
     assert {f"– {MARKS['failed']}", f"123,456 {MARKS['dead']}"} <= set(written)
     (explained,) = (text.get_text() for text in figure.texts if "best on val" in text.get_text())
     assert "did not finish" in explained
     assert "cannot be told" not in explained
+
+
+@pytest.mark.parametrize("columns", [1, 2, 8])
+def test_a_heat_map_fills_its_figure_under_a_title_in_its_middle(columns: int):
+    figure = heat_map(pivot(np.linspace(0, 1, 2 * columns).reshape(2, columns)), METRIC, True)
+    cells, bar = (axes.get_position() for axes in figure.axes)
+    assert (1 - bar.x1) * figure.get_figwidth() < 1
+    (title,) = (text for text in figure.texts if text.get_text().startswith(METRIC))
+    assert title.get_position()[0] == pytest.approx((cells.x0 + cells.x1) / 2)
 
 
 def luminance(color: object) -> float:
