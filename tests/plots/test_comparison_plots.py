@@ -223,7 +223,7 @@ def test_swept_names_are_points_in_rows_and_what_else_varies_has_a_colour():
     axes = figure.axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["none", "standard"]
     assert legend(figure) == ["model=cnn", "model=dnn", "best"]
-    points = [line for line in axes.lines if line.get_fillstyle() == "full"]
+    points = [line for line in axes.lines if (line.get_marker(), line.get_fillstyle()) == ("o", "full")]
     assert {line.get_linestyle() for line in points} == {"None"}
     assert len({tuple(line.get_ydata()) for line in points}) == 2
 
