@@ -16,7 +16,7 @@ from typing import Self
 from cnnrun.signals import Signals
 from cnnrun.sweeps.jobs import Job
 from cnnrun.sweeps.launchers import sharing
-from cnnrun.sweeps.launchers.processes import ProcessRunner
+from cnnrun.sweeps.launchers.process_runner import Machine, ProcessRunner
 from cnnrun.sweeps.running import SECONDS_BETWEEN_LOOKS
 
 OURS = "CNNRUN_"
@@ -71,7 +71,7 @@ def run(errand: Errand, look: Callable[[ProcessRunner, Signals], None] | None = 
     if not sweep.is_dir():
         return f"{sweep} is not on {socket.gethostname()}: start the sweep in a folder that all machines share"
     _be_where_it_was_sent(errand)
-    runner = _OneJob(errand)
+    runner = ProcessRunner(errand.command, errand.function, _whole_machine, timeout_min=errand.timeout_min)
     with Signals() as signals, closing(runner):
         runner.start([errand.job])
         while not (ended := runner.ended(SECONDS_BETWEEN_LOOKS)):
@@ -83,16 +83,9 @@ def run(errand: Errand, look: Callable[[ProcessRunner, Signals], None] | None = 
     return ended[0].reason
 
 
-class _OneJob(ProcessRunner):
+def _whole_machine(_: Job) -> Machine:
     """All that the scheduler gives is for the one job, whose start a fork server would only delay."""
-
-    def __init__(self, errand: Errand) -> None:
-        super().__init__(errand.command, errand.function, 1, jobs=1, gpus=None, timeout_min=errand.timeout_min)
-        self._context = multiprocessing.get_context("spawn")
-
-    def _divide(self, job: Job) -> list[str | None]:
-        self._threads = sharing.threads_of_a_job(1)
-        return [None]
+    return Machine(multiprocessing.get_context("spawn"), [None], sharing.threads_of_a_job(1))
 
 
 def _be_where_it_was_sent(errand: Errand) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from cnnrun.signals import Signals
 from cnnrun.sweeps.launchers.errand import Errand, run
-from cnnrun.sweeps.launchers.processes import ProcessRunner
+from cnnrun.sweeps.launchers.process_runner import ProcessRunner
 from cnnrun.sweeps.launchers.worker import GRACE
 
 HEARD_BY_ALL = 5.0
