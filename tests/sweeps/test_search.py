@@ -407,6 +407,7 @@ def test_a_search_runs_its_trials_marks_the_winner_and_reads_test_once_for_it(to
         assert (FOLDER / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
     err = capsys.readouterr().err
+    assert err.count(f"the one look at test, for the best on val, {chosen['folder']}:\n") == 1
     assert "search for the best val/accuracy (higher is better): 4 trials; tpe, pruning: median" in err
     assert "optimizer.lr from 0.0001 to 0.1 (log), seed from 0 to 29 whole" in err
     assert f"cnnrun train figures=true optimizer.lr={chosen['optimizer.lr']} seed={chosen['seed']}\n" in err

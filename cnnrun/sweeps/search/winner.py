@@ -161,6 +161,7 @@ class Ending:
         words += [f"{key}={str(config[key]).lower()}" for key in ("figures", "offline")]
         asked = compose.plain(loader.load_configuration("eval", words, RunMode.RUN))
         check("eval", asked)
+        console.tell(f"the one look at test, for the best on val, {winner.folder.name}:")
         load(EVALUATE)(asked, Invocation(folder, {}, words))
         if before:
             note = (
