@@ -10,7 +10,7 @@ from cnnrun.comparison import Comparison, formats, remarks, report, sheets
 from cnnrun.comparison.compared import require_metrics
 from cnnrun.comparison.figures import Figure, figures
 from cnnrun.comparison.pivot import Pivot, pivot
-from cnnrun.comparison.reference import reference_table
+from cnnrun.comparison.reference import as_published, reference_table
 from cnnrun.comparison.sheets import Sheet
 from cnnrun.config import Invocation
 from cnnrun.errors import DataError, NotWritten
@@ -77,8 +77,8 @@ def _shown(compared: Comparison, settings: CompareSettings) -> Shown:
     require_metrics("cells", cells, compared.facts)
     if settings.columns == "reference":
         frame, left_out = reference_table(compared.facts)
-        sheet = sheets.of_frame("reference", frame, ["LEARNING_RATE"])
-        return Shown(sheet, [*left_out, *remarks.of_reference(compared.facts)], tables | {"reference": frame})
+        tables["reference"] = as_published(frame)
+        return Shown(sheets.of_reference(frame), [*left_out, *remarks.of_reference(compared.facts)], tables)
     shown = cells or sheets.headline_metrics(compared)
     if settings.rows is None:
         return Shown(sheets.overview(compared, shown), remarks.of_comparison(compared, shown), tables)

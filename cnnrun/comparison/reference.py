@@ -23,7 +23,7 @@ FAMILY = "backbone"
 
 
 def reference_table(runs: Sequence[Facts]) -> "tuple[pd.DataFrame, list[str]]":
-    """A row a finished run, the highest accuracy on val first; and a sentence on what is not in it.
+    """A row a finished run, the highest accuracy on val first, RUNTIME in seconds; and a sentence on what is not in it.
 
     Raises:
         ConfigError: if no run is a classification that finished.
@@ -42,6 +42,11 @@ def reference_table(runs: Sequence[Facts]) -> "tuple[pd.DataFrame, list[str]]":
     if number:
         left_out.append(f"columns=reference is for classifiers: {number} forecasts are not in it")
     return pd.DataFrame(rows, columns=list(NAMES)), left_out
+
+
+def as_published(table: "pd.DataFrame") -> "pd.DataFrame":
+    """The table for a file, its runtimes as the document writes them: 37m 7s."""
+    return table.assign(RUNTIME=["" if math.isnan(seconds) else runtime(seconds) for seconds in table["RUNTIME"]])
 
 
 def is_forecast(run: Facts) -> bool:
@@ -66,7 +71,7 @@ def _row(run: Facts, problems: list[str]) -> dict[str, Any]:
         "AUGMENT": str(_augments(run)).lower(),
         "FINAL_VAL_ACCURACY": run.metrics.get("val/accuracy"),
         "FINAL_VAL_LOSS": _last(best, "val/loss"),
-        "RUNTIME": "" if run.seconds is None else runtime(run.seconds),
+        "RUNTIME": math.nan if run.seconds is None else run.seconds,
         "EPOCHS": run.epochs,
         "LEARNING_RATE": cell(run, "optimizer.lr"),
         "NORMALIZE": str(run.values.get("dataset.normalize") not in (None, "none", False)).lower(),

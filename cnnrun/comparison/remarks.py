@@ -52,17 +52,24 @@ def of_reference(runs: Sequence[Facts]) -> list[str]:
     return [*_splits(runs), *_unfinished(runs, ", so left out")]
 
 
+def ranked_by(compared: Comparison) -> str:
+    """What ranks the runs; empty where nothing does."""
+    if compared.metric:
+        return compared.metric if compared.metric in (*compared.metrics(), *OWN) else ""
+    monitors = sorted({run.monitor for run in compared.facts} - {""})
+    return f"{' or '.join(monitors)}, whichever chose the checkpoint" if monitors else ""
+
+
 def _ranking(compared: Comparison) -> str:
     if len(compared.facts) == 1:
         return ""
-    there, monitors = compared.metrics(), sorted({run.monitor for run in compared.facts} - {""})
-    if not compared.metric and not monitors:
+    what, there = ranked_by(compared), compared.metrics()
+    if not what and not compared.metric:
         return f"not ranked: no run says which metric on val chose its checkpoint{_advice(there)}"
-    if compared.metric and compared.metric not in (*there, *OWN):
+    if not what:
         same = [f"test/{compared.metric.partition('/')[2]}"]
         advice = _advice([name for name in same if name in there])
         return f"not ranked: no result has {compared.metric}, which chose the checkpoints{advice}"
-    what = compared.metric or f"{' or '.join(monitors)}, whichever chose the checkpoint"
     if compared.metric and direction(compared.metric, compared.facts) is None:
         return f"sorted by {what}, the largest first; nothing says whether that is the best, so none is marked"
     if not compared.has_seeds:
@@ -100,11 +107,12 @@ def _tests(held: Sequence[Sequence[Standing]], kinds: int) -> str:
     how = {PAIRED: f"{PAIRED} where the seeds are the same", WELCH: f"{WELCH} where they are not"}
     named = ", ".join(how[name] for name in (PAIRED, WELCH)) if len(names) > 1 else names[0]
     counts = {sum(bool(one.test) for one in of_one) for of_one in held} - {0}
+    untested = "; of one seed there is no test" * any(one.tied and not one.test for of_one in held for one in of_one)
     if max(counts) == 1:
-        return f"{named} at 5 %"
+        return f"{named} at 5 %{untested}"
     number = f"for {max(counts)} comparisons" if len(counts) == 1 else "for the number of comparisons"
     among = "among the runs of each kind" if kinds > 1 else number
-    return f"{named} at 5 %, Holm-corrected {among}{' in each metric' * (len(held) > 1)}"
+    return f"{named} at 5 %, Holm-corrected {among}{' in each metric' * (len(held) > 1)}{untested}"
 
 
 def _chosen(elsewhere: bool) -> list[str]:

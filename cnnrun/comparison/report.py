@@ -10,12 +10,14 @@ from typing import Any
 from cnnrun.comparison.compared import Comparison
 from cnnrun.comparison.differing import cell
 from cnnrun.comparison.figures import Figure
+from cnnrun.comparison.groups import direction
 from cnnrun.comparison.reading import Facts, text
-from cnnrun.comparison.sheets import MARK, Sheet
+from cnnrun.comparison.remarks import ranked_by
+from cnnrun.comparison.sheets import MARK, Sheet, mark_of
 from cnnrun.comparison.wording import runtime, setting, spread
+from cnnrun.console.numbers import number
 from cnnrun.errors import DataError
 from cnnrun.pages import PageCell, PageColumn, PageFigure, PageTable, page, run_page
-from cnnrun.plots.marks import MARKS
 from cnnrun.run.stored import StoredRun
 from cnnrun.tables import PER_CLASS
 
@@ -100,12 +102,11 @@ def _facts(compared: Comparison) -> list[tuple[str, str]]:
     runs = compared.facts
     finished = sum(run.finished for run in runs)
     counts = f"{len(runs)}" if finished == len(runs) else f"{len(runs)}, of which {finished} finished"
-    best = next((run for run in runs if run.finished), None)
-    value = best.measure(compared.metric) if best else None
-    facts = [("runs", counts), ("sorted by", compared.metric or "the metric that each kind of runs watched")]
-    if best is not None and value is not None:
-        facts.append(("best run", f"{best.name} ({spread(value, float('nan'))})"))
-    return facts
+    value = runs[0].measure(compared.metric) if runs[0].finished and len({run.subject for run in runs}) == 1 else None
+    facts = [("runs", counts), ("ranked by", ranked_by(compared))]
+    if value is not None and direction(compared.metric, runs) is not None:
+        facts.append(("best run", f"{runs[0].name}, {compared.metric} {number(value)}"))
+    return [(name, text) for name, text in facts if text]
 
 
 def _values(compared: Comparison, name: str) -> str:
@@ -122,7 +123,7 @@ def _groups(compared: Comparison) -> PageTable:
     rows = []
     for values in compared.groups.to_dict("records"):
         row: dict[str, Any] = {name: values[name] for name in (*compared.settings, "n", "failed", "dead", "best")}
-        row[MARK] = "".join(MARKS[word] for word in ("best", "tied", "chosen") if values[word])
+        row[MARK] = mark_of(values)
         for name in metrics:
             row[name] = _estimate(values[name], values[f"{name}/low"], values[f"{name}/high"])
         rows.append(row | {"runtime": _runtime(values["seconds"])})
@@ -176,7 +177,7 @@ def _of_sheet(sheet: Sheet) -> PageTable:
         }
         for row, line in enumerate(sheet.rows)
     ]
-    return PageTable(sheet.name.capitalize(), columns, rows)
+    return PageTable(sheet.title or sheet.name.capitalize(), columns, rows)
 
 
 def _column(compared: Comparison, name: str) -> PageColumn:

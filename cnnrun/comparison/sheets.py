@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnrun.comparison.compared import OWN, Comparison
 from cnnrun.comparison.groups import Standing
@@ -11,6 +11,9 @@ from cnnrun.comparison.pivot import Cell, Pivot
 from cnnrun.comparison.wording import runtime, setting, spread
 from cnnrun.console.numbers import number
 from cnnrun.plots.marks import MARKS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MARK = "mark"
 BETWEEN = " | "
@@ -34,7 +37,9 @@ class Sheet:
     dispensable: list[str] = field(default_factory=list)
     """Columns that a narrow screen leaves out."""
     values: dict[tuple[int, int], float] = field(default_factory=dict)
-    """By row and column the number that sorts a text of several; NaN for nothing."""
+    """By row and column the number that sorts a text of another kind; NaN for nothing."""
+    title: str = ""
+    """Stands above it on a page, where its name would say too little."""
 
 
 def overview(compared: Comparison, metrics: Sequence[str]) -> Sheet:
@@ -73,7 +78,7 @@ def _of_groups(compared: Comparison, metrics: Sequence[str]) -> Sheet:
     for values in frame.to_dict("records"):
         line = [setting(values[name]) for name in settings] + [str(values[name]) for name in counts]
         line += [spread(_float(values[name]), _float(values[f"{name}/high"])) for name in metrics]
-        rows.append([*line, _runtime(values["seconds"]), _mark(values)])
+        rows.append([*line, _runtime(values["seconds"]), mark_of(values)])
     best = {(row, columns.index(name)) for row in _where(frame["best"]) for name in metrics[:1]}
     numeric = [*(_is_numeric(frame[name]) for name in settings), *(True for _ in counts), *(True for _ in metrics)]
     return Sheet("compare", columns, rows, [*numeric, True, False], best, ["runtime"])
@@ -97,7 +102,7 @@ def _of_runs(compared: Comparison, metrics: Sequence[str]) -> Sheet:
         line = [setting(values[name]) for name in compared.settings]
         line += [_number(values[name]) for name in (*seeds, *status)] + [_number(run.measure(name)) for name in metrics]
         line += [_number(values[name]) for name in epochs]
-        rows.append([*line, _runtime(values["seconds"]), _mark(flags), values["run"]])
+        rows.append([*line, _runtime(values["seconds"]), mark_of(flags), values["run"]])
     best = {(row, columns.index(name)) for row in _where(one.best for one in held) for name in metrics[:1]}
     numeric = [_is_numeric(frame[name]) for name in compared.settings] + [
         name != "status" for name in [*seeds, *status]
@@ -127,17 +132,23 @@ def of_pivot(table: Pivot) -> Sheet:
             line.append(BETWEEN.join(_cell_text(held) for held in cells if held is not None))
         rows.append(line)
     numeric = [_is_numeric([row[place] for row in table.row_labels]) for place in range(len(table.rows))]
-    return Sheet("pivot", [*table.rows, *heads], rows, [*numeric, *(False for _ in heads)], bold, values=values)
+    title = f"{', '.join(table.cells)} by {', '.join([*table.rows, *table.cols])}"
+    right = [*numeric, *(False for _ in heads)]
+    return Sheet("pivot", [*table.rows, *heads], rows, right, bold, values=values, title=title)
 
 
-def of_frame(name: str, frame: Any, settings: Sequence[str] = ()) -> Sheet:
-    """A frame as it is; `settings` are written as they were typed."""
-    written_as_typed = [column in settings for column in frame.columns]
-    rows = [
-        [setting(value) if typed else _number(value) for value, typed in zip(row, written_as_typed, strict=True)]
-        for row in frame.itertuples(index=False)
-    ]
-    return Sheet(name, [str(column) for column in frame.columns], rows, [_is_numeric(frame[name]) for name in frame])
+def of_reference(frame: "pd.DataFrame") -> Sheet:
+    """The run table of a publication as it is printed."""
+    texts = frame.assign(
+        LEARNING_RATE=[setting(value) for value in frame["LEARNING_RATE"]],
+        RUNTIME=[_runtime(value) for value in frame["RUNTIME"]],
+    )
+    place = list(frame).index("RUNTIME")
+    values = {(row, place): float(seconds) for row, seconds in enumerate(frame["RUNTIME"])}
+    rows = [[_number(value) for value in row] for row in texts.itertuples(index=False)]
+    return Sheet(
+        "reference", [str(name) for name in frame], rows, [_is_numeric(frame[name]) for name in frame], values=values
+    )
 
 
 def _cell_text(held: Cell) -> str:
@@ -148,7 +159,7 @@ def _cell_text(held: Cell) -> str:
     return f"{spread(held.mean, held.high)} {signs}".rstrip()
 
 
-def _mark(values: dict[Any, Any]) -> str:
+def mark_of(values: dict[Any, Any]) -> str:
     """The signs of a line; what ranks is the val metric, mostly, so that the best is the chosen one."""
     words = ["best"] if values["best"] else ["tied"] if values["tied"] else []
     words += ["chosen"] if values["chosen"] and not values["best"] else []

@@ -296,6 +296,36 @@ def test_the_reference_table_has_the_published_columns(folder, capsys):
     assert rows[1]["AUGMENT"] == "true"
 
 
+def test_the_runtimes_of_the_reference_page_are_sorted_by_seconds(folder, capsys):
+    for name, seconds in (("a", 2227.4), ("b", 45), ("c", None)):
+        folder.run(name, 0.9, record={"seconds": seconds})
+    compare("columns=reference", "format=html")
+    page = Path("out/report.html").read_text()
+    table = page[page.index('id="table-1"') : page.index('id="table-2"')]
+    assert re.findall(r'class="number" data-value="([^"]*)">([^<]*)<', table) == [
+        ("2227.4", "37m 7s"),
+        ("45.0", "45s"),
+        ("", ""),
+    ]
+    assert list(pd.read_csv("out/reference.csv", keep_default_na=False)["RUNTIME"]) == ["37m 7s", "45s", ""]
+
+
+def test_a_page_says_which_metric_its_pivot_shows_and_which_ranks_the_runs(folder, capsys):
+    grid(folder)
+    compare("rows=model", "cols=optimizer.lr", "cells=test/accuracy", "format=html")
+    page = Path("out/report.html").read_text().replace("<wbr>", "")
+    assert ">test/accuracy by model, optimizer.lr</h2>" in page
+    assert "<dt>ranked by</dt><dd>val/accuracy</dd>" in page
+    assert "<dd>model=cnn,optimizer.lr=0.1,seed=2, val/accuracy 0.9590</dd>" in page
+
+
+def test_a_page_names_no_best_run_where_runs_cannot_be_ranked_together(folder, capsys):
+    folder.run("a", 0.9, "dataset=digits")
+    folder.run("b", 0.5, "dataset=cifar10")
+    compare("format=html")
+    assert "best run" not in Path("out/report.html").read_text()
+
+
 def test_the_reference_table_is_not_for_forecasts(folder, capsys):
     forecast = {"data": {"targets": ["load"], "horizon": 24}, "higher_is_better": False}
     folder.run("a", record=forecast)
@@ -417,6 +447,15 @@ def test_equal_runs_share_the_mark_of_the_best(folder, capsys):
     compare("hydra.run.dir=out2", "format=[md,csv]")
     assert [line[-2] for line in printed(capsys)[1:]] == ["*", "*", "37m 7s"]
     assert Path("out2/compare.md").read_text().count("**0.9000**") == 2
+
+
+def test_one_seed_among_several_is_not_passed_off_as_tested(folder, capsys):
+    for model, seeds in (("cnn", 3), ("res", 2), ("mlp", 1)):
+        for seed in range(seeds):
+            folder.run(f"{model}{seed}", 0.9 + 0.003 * seed, f"model={model}", f"seed={seed}")
+    compare()
+    said = capsys.readouterr().err
+    assert "≈ cannot be told from it (Welch's t test at 5 %; of one seed there is no test)" in said
 
 
 def test_where_all_others_can_be_told_from_the_best_it_is_said(folder, capsys):
@@ -556,6 +595,7 @@ def test_a_report_is_one_page_with_links_to_the_runs(folder, capsys):
     assert "<b>x</b>" not in page
     assert "<script>alert" not in page
     assert "cannot be told from it" in page
+    assert re.findall(r'<td class="short">([*≈▸†]+)</td>', page) == ["*", "≈", "≈", "†"], "as on the screen"
     assert not Path("out/pages").exists()
 
 
