@@ -197,7 +197,7 @@ def _set_metric_axis(axes: Axes, groups: pd.DataFrame, metric: str, higher_is_be
     """
     axis = axes.yaxis if upright else axes.xaxis
     axis.set_label_text(escape(metric))
-    values, ends = groups.reindex(columns=[metric, f"{metric}/high"]).to_numpy(dtype=float).T
+    values, lows, ends = groups.reindex(columns=[metric, f"{metric}/low", f"{metric}/high"]).to_numpy(dtype=float).T
     if not np.isfinite(values).any():
         axis.set_ticks([])
         axes.text(0.5, 0.5, "no run has a number here", transform=axes.transAxes, ha="center", color="0.4")
@@ -216,7 +216,7 @@ def _set_metric_axis(axes: Axes, groups: pd.DataFrame, metric: str, higher_is_be
             margin = 0.03 * (min(most, 1.0) - max(least, 0.0))
             least, most = max(least, -margin), min(most, 1 + margin)
         set_range(least, most)
-        note = "some intervals reach beyond the axis" if (least, most) != (low, high) else ""
+        note = "some intervals reach beyond the axis" if (lows < least).any() or (ends > most).any() else ""
     write_beside_title(axes, note)
 
 

@@ -177,6 +177,8 @@ def test_an_interval_far_longer_than_the_means_are_apart_does_not_press_them_tog
     low, high = axes.get_ylim()
     assert 0.65 < low < 0.8 < 0.9 < high < 1.05
     assert axes.get_title(loc="right") == "some intervals reach beyond the axis"
+    table = groups([0.1]).assign(**{METRIC: 0.97, f"{METRIC}/low": 0.97, f"{METRIC}/high": 0.97})
+    assert swept(table, "lr", METRIC, higher_is_better=True).axes[0].get_title(loc="right") == ""
 
 
 @pytest.mark.parametrize("setting", ["lr", "kind"])
