@@ -34,7 +34,8 @@ def of_pivot(compared: Comparison, table: Pivot) -> list[str]:
     """Of a pivot."""
     runs, cells = compared.facts, list(table.grid.values())
     several = any(cell.n > 1 for cell in cells)
-    remarks = [f"cells: {' | '.join(table.cells)}" + "; means over the seeds ± 95 % t interval" * several]
+    means = "means over the seeds ± 95 % t interval" if several else "one run each, so a difference may be chance"
+    remarks = [f"cells: {' | '.join(table.cells)}; {means}"]
     if table.hidden:
         remarks.append(f"runs of one cell differ in {_listed(table.hidden)}: it shows the best on val")
     by_metric = [[cell for (_, _, name), cell in table.grid.items() if name == metric] for metric in table.cells]

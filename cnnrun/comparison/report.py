@@ -49,7 +49,10 @@ def of_comparison(
     """
     groups = [_groups(compared)] if compared.has_seeds and sheet.name == "compare" else []
     asked = [] if sheet.name == "compare" else [_of_sheet(sheet)]
-    first, *others = [*asked, *groups, _runs(compared, folder, pages, folded=bool(asked or groups))]
+    marks = (
+        [] if asked or groups or MARK not in sheet.columns else [row[sheet.columns.index(MARK)] for row in sheet.rows]
+    )
+    first, *others = [*asked, *groups, _runs(compared, folder, pages, marks, folded=bool(asked or groups))]
     return page(
         title,
         facts=_facts(compared),
@@ -75,7 +78,8 @@ def of_run(run: Facts, folder: Path) -> bytes:
         "status": run.status + (f": {run.reason}" if run.reason else ""),
         "started": run.started,
         "runtime": "" if run.seconds is None else runtime(run.seconds),
-        "epochs": "" if run.epochs is None else f"{run.epochs}, of which {run.best_epoch} is the best on {run.monitor}",
+        "epochs": "" if run.epochs is None else str(run.epochs),
+        "best epoch": "" if run.best_epoch is None else f"{run.best_epoch}, by {run.monitor}",
         "parameters": "" if run.parameters is None else f"{run.parameters:,}",
         "seed": "" if run.seed is None else str(run.seed),
         "device": text(record.get("device") or ""),
@@ -139,20 +143,24 @@ def _groups(compared: Comparison) -> PageTable:
     return PageTable("Groups", columns, rows, strong="best", notes=["Small under a mean: its 95 % interval."])
 
 
-def _runs(compared: Comparison, folder: Path, pages: dict[str, str], *, folded: bool) -> PageTable:
-    """A row a run, with a link to its page or its folder."""
+def _runs(
+    compared: Comparison, folder: Path, pages: dict[str, str], marks: Sequence[str], *, folded: bool
+) -> PageTable:
+    """A row a run, with a link to its page or its folder; `marks` of each, or none of any."""
     metrics = [name for name in compared.metrics() if name.count("/") == 1 and not name.startswith("train/")]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for run, values in zip(compared.facts, compared.runs.to_dict("records"), strict=True):
         row: dict[str, Any] = {
             name: values[name] for name in (*compared.settings, *metrics, "seed", "status", "reason")
         }
         row |= {"run": run.name, "best epoch": values["best_epoch"], "runtime": _runtime(run.seconds)}
         row |= {"best": values["chosen"], "out": not run.finished or run.dead}
+        row |= {MARK: marks[len(rows)]} if marks else {}
         rows.append(row | {FOLDER: pages.get(run.name, os.path.relpath(run.path, folder))})
     columns = [
         PageColumn("run"),
         PageColumn("status"),
+        *([PageColumn(MARK)] if marks else []),
         *(_column(compared, name) for name in compared.settings),
         PageColumn("seed", "number"),
         *(PageColumn(name, "number") for name in metrics),

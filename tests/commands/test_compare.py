@@ -319,6 +319,16 @@ def test_a_page_says_which_metric_its_pivot_shows_and_which_ranks_the_runs(folde
     assert "<dd>model=cnn,optimizer.lr=0.1,seed=2, val/accuracy 0.9590</dd>" in page
 
 
+def test_a_page_of_single_runs_has_the_marks_that_it_explains(folder, capsys):
+    for name, accuracy in (("a", 0.9), ("b", 0.8)):
+        folder.run(name, accuracy, f"batch_size={ord(name)}", record={"dead": name == "b"})
+    compare("format=html")
+    page = Path("out/report.html").read_text()
+    assert re.findall(r'<td class="short">([*≈▸†]*)</td>', page)[:1] == ["*"]
+    assert page.count(">†</td>") == 1
+    assert "* is the best<" in page
+
+
 def test_a_page_names_no_best_run_where_runs_cannot_be_ranked_together(folder, capsys):
     folder.run("a", 0.9, "dataset=digits")
     folder.run("b", 0.5, "dataset=cifar10")
