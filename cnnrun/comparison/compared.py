@@ -198,7 +198,8 @@ def _chosen(runs: Iterable[Facts]) -> set[int]:
         if value is not None:
             worth = value if run.higher_is_better else -value
             kinds.setdefault(kind_of(run, None), {})[id(run)] = worth
-    return {run for worths in kinds.values() for run, worth in worths.items() if worth == max(worths.values())}
+    best = {kind: max(worths.values()) for kind, worths in kinds.items()}
+    return {run for kind, worths in kinds.items() for run, worth in worths.items() if worth == best[kind]}
 
 
 def _group_frame(

@@ -174,8 +174,8 @@ def _best_on_val(place: tuple[Label, Label], groups: Sequence[Group], keys: Sequ
         names = ", ".join(sorted({" ".join([*group.subject, group.members[0].monitor]) for group in groups}))
         where = ", ".join(f"{key}={setting(value)}" for key, value in zip(keys, sum(place, ()), strict=True))
         raise ConfigError(
-            f"rows, cols: several would share the cell {where}, and cannot be ranked: {names}; "
-            "name the setting in which they differ, such as dataset or task.monitor, in rows or cols, too"
+            f"rows, cols: the cell {where} would hold runs that cannot be ranked together: {names}; "
+            "put what tells them apart, such as dataset or task.monitor, into rows or cols, too"
         )
     held = by_kind(groups, lambda group: None, None)
     return next((group for group, one in zip(groups, held, strict=True) if one.best), groups[0])

@@ -582,7 +582,7 @@ def test_cells_that_cannot_be_ranked_are_refused(folder, capsys):
     folder.run("a", 0.9, "dataset=digits")
     folder.run("b", 0.5, "dataset=cifar10")
     compare("rows=model", code=2)
-    assert "several would share the cell model=mlp, and cannot be ranked: cifar10" in capsys.readouterr().err
+    assert "the cell model=mlp would hold runs that cannot be ranked together: cifar10" in capsys.readouterr().err
     compare("rows=dataset", "cells=test/accuracy")
 
 
