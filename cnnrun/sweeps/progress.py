@@ -62,7 +62,7 @@ class Progress:
     def _to_go(self) -> str:
         left = self._total - self._skipped - len(self._ended)
         seconds = self._now()[1] if left else None
-        return "" if not left else f"{left} to go" + ("" if seconds is None else f", {time_left(seconds)}")
+        return "" if not left else f"{left} to go" + (f", {time_left(seconds)}" if seconds else "")
 
     def _seconds_left(self, lines: Sequence[JobLine]) -> float | None:
         """At the pace so far, in jobs; None before anything is done."""
