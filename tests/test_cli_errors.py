@@ -466,3 +466,12 @@ def test_a_process_that_leaves_others_the_time_to_tell_ends_at_once_when_it_is_i
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert cli.main(["train", "model=cmn"]) == 2
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("words", ["train", "train -m seed=1,2"])
+def test_a_file_in_the_place_of_the_results_is_called_one(toy, capsys, words):
+    Path("outputs").write_text("a user's own")
+    assert cli.main(words.split()) != 0
+    err = capsys.readouterr().err
+    assert "outputs is a file, not a folder: move it away, or choose another folder for the results" in err
+    assert len(err.splitlines()) == 1

@@ -37,6 +37,8 @@ def refuse_others_files(path: Path) -> None:
 def refuse_unwritable(path: Path) -> None:
     """Raises: CnnrunError: if nothing can be made there."""
     nearest = next(place for place in (path, *path.parents) if os.path.exists(place))
+    if not nearest.is_dir():
+        raise CnnrunError(f"{nearest} is a file, not a folder: move it away, or choose another folder for the results")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise CnnrunError(f"could not write into {nearest}: {os.strerror(errno.EACCES)}")
 

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from cnnrun.config import options, overrides
 from cnnrun.errors import ConfigError, DataError, NotWritten
 from cnnrun.files import read_json, write_bytes
+from cnnrun.run.taking import refuse_unwritable
 
 LOCK = ".lock"
 FILE = "sweep.json"
@@ -42,8 +43,9 @@ def sweep_folder(folder: Path) -> Iterator[None]:
 
     Raises:
         ConfigError: if another process holds it.
-        NotWritten: if nothing may be written there.
+        CnnrunError: if nothing may be written there.
     """
+    refuse_unwritable(folder)
     lock = FileLock(folder / LOCK, timeout=0, is_singleton=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
