@@ -54,7 +54,7 @@ class Foot:
         from rich.text import Text
 
         with suppress(OSError):
-            self._live.console.print(Text(line, style=style, no_wrap=True, overflow="ellipsis"))
+            self._live.console.print(Text(line, style=style))
 
 
 class Bar(Foot):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_DRAWINGS = 1.0
 """Each reads a file of every running job."""
+LONG = 60
+"""Characters of what came of a job, as an error, which leave no room for more in the line."""
 LINES_BESIDE_JOBS = 4
 """The heading, the counts, and room for the cursor and a line above."""
 
@@ -60,12 +62,13 @@ class JobsDisplay:
         if not self._live:
             tell(f"[{place}/{self._total}] {name}{f': {remark}' if remark else ''}")
 
-    def ended(self, name: str, what: str) -> None:
-        """Tell what came of a job, above the live table."""
+    def ended(self, name: str, what: str, to_go: str = "") -> None:
+        """Tell what came of a job, above the live table; without that, what is to go, too."""
         if self._live:
             self._live.write(f"{name}: {what}")
         else:
-            tell(f"{name}: {what}")
+            link = "\n  " if len(what) > LONG else "; "
+            tell(f"{name}: {what}{link if to_go else ''}{to_go}")
 
     def draw(self, running: Callable[[], tuple[Sequence[JobLine], float | None]], done: int, failed: int) -> None:
         """Draw the live table, at most once a second.

@@ -46,9 +46,7 @@ class Progress:
     def ended(self, job: Job, outcome: Outcome) -> None:
         del self._running[job.name]
         self._ended.append(outcome)
-        to_go = self._to_go()
-        link = "\n  " if outcome.status == "failed" else "; "  # an error may be long
-        self._display.ended(job.name, f"{_told(outcome)}{link if to_go else ''}{to_go}")
+        self._display.ended(job.name, _told(outcome), self._to_go())
 
     def look(self) -> None:
         """Draw how far the running jobs are."""

@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -98,10 +97,9 @@ def test_a_job_that_dies_is_a_row_with_its_reason_and_the_others_go_on(ends, cap
     assert err.splitlines()[-1].endswith(
         f"6 of 8 jobs failed, {FOLDER}/sweep.csv says why; the same command runs those again, and no others"
     )
-    assert "seed=2: failed: killed by SIGKILL (most often: out of memory)\n" in err
+    assert "seed=2: failed: killed by SIGKILL (most often: out of memory); " in err
     assert len({process for _, process in calls()}) == 8
-    counts = [line for line in err.splitlines() if re.match(r"  \d to go", line)]
-    assert len(err.splitlines()) - len(counts) == 8 + 8 + 1, "a line as each starts, one as it ends"
+    assert len(err.splitlines()) == 8 + 8 + 1, "a line as each starts, one as it ends"
 
 
 @pytest.mark.slow

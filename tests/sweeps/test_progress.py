@@ -74,8 +74,8 @@ class Display:
     def started(self, place, name, remark=""):
         self.told.append((place, name, remark))
 
-    def ended(self, name, what):
-        self.told.append((name, what))
+    def ended(self, name, what, to_go=""):
+        self.told.append((name, what, to_go))
 
     def draw(self, running, done, failed):
         self.drawn = (*running(), done, failed)
@@ -116,7 +116,7 @@ def test_the_time_left_is_that_of_the_pace_so_far(tmp_path, monkeypatch):
         (1, "seed=0", "finished before"),
         (2, "seed=1", ""),
         (3, "seed=2", ""),
-        ("seed=1", "finished, val/loss 0.2500, 9.0 s; 2 to go, 0:28 left"),
+        ("seed=1", "finished, val/loss 0.2500, 9.0 s", "2 to go, 0:28 left"),
         (4, "seed=3", ""),
-        ("seed=2", "failed: out of luck\n  1 to go, 0:10 left"),
+        ("seed=2", "failed: out of luck", "1 to go, 0:10 left"),
     ]

@@ -198,7 +198,7 @@ def test_a_failed_job_is_a_row_and_the_next_one_runs(toy, capsys):
         "",
     ]
     err = capsys.readouterr().err
-    assert "seed=1: failed: data/ has no digits\n  2 to go, " in err
+    assert "seed=1: failed: data/ has no digits; 2 to go, " in err
     assert "Traceback" in err, "a bug shows where it is"
     last = err.splitlines()[-1]
     assert last == (
