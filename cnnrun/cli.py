@@ -99,7 +99,7 @@ def _tell(line: str) -> None:
 
 def _flush(code: int, program: str) -> int:
     """Write out what is left; the exit code tells where that fails, unless the reader has gone, as with `| head`."""
-    for stream in (sys.stderr, sys.stdout):
+    for stream in filter(None, (sys.stderr, sys.stdout)):  # with >&- there is none
         try:
             stream.flush()
         except OSError as error:

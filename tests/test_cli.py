@@ -285,6 +285,43 @@ def test_ctrl_c_outside_of_training_has_no_traceback(tmp_path):
     assert (process.returncode, errors) == (130, "cnnrun train: interrupted\n")
 
 
+ENDS = """
+import atexit, sys, threading, time, types, weakref
+from cnnrun import __main__ as program
+
+class Kept:
+    pass
+
+def late():
+    time.sleep(0.2)
+    print("thread")
+
+def main():
+    sys.modules["torch"] = types.ModuleType("torch")
+    atexit.register(print, "at exit")
+    program.kept = Kept()
+    weakref.finalize(program.kept, print, "finalized")
+    threading.Thread(target=late).start()
+    print("main")
+    return 7
+
+program.main = main
+program.run()
+"""
+
+
+def test_the_program_ends_as_python_does(tmp_path):
+    done = subprocess.run([sys.executable, "-c", ENDS], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (7, "")
+    assert done.stdout.splitlines() == ["main", "thread", "finalized", "at exit"]
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_stream_is_no_error(closed):
+    done = subprocess.run(f"{sys.executable} -m cnnrun --version {closed}", shell=True, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 # --- speed: what is imported
 
 
