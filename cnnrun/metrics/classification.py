@@ -79,6 +79,8 @@ METRICS: dict[str, Callable[[Sums], Array]] = {
     "calibration_error": calibration_error,
 }
 
+SHARES = tuple(name for name in METRICS if name not in ("log_loss", "calibration_error"))
+"""Those between 0 and 1 that tell how much is right."""
 PROPORTIONS = ("accuracy", "top5_accuracy", "recall_weighted")
 """Shares of samples, which have an interval in closed form; the others are bootstrapped."""
 

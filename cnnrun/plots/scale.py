@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from cnnrun.metrics.classification import SHARES
+
 DECADES = 1.5
 """Powers of ten between smallest and largest value from which a metric has a logarithmic axis."""
 RUN_AWAY = 20
 """A value is cut off where it is this many times as far from the best as the median is."""
-SHARES = {"accuracy", "precision", "recall", "f1"}
-"""Words in the names of metrics that lie between 0 and 1."""
 NOTHING = "none"
 """What is written for a setting that a run does not have."""
 
@@ -90,8 +90,7 @@ def limits(metric: np.ndarray, higher_is_better: bool) -> tuple[float, float]:
 def is_share(name: str, metric: np.ndarray) -> bool:
     """Whether a metric of this name, and with these values (n,), lies between 0 and 1."""
     finite = metric[np.isfinite(metric)]
-    words = set(name.rpartition("/")[2].split("_"))
-    return bool(words & SHARES) and bool(((finite >= 0) & (finite <= 1)).all())
+    return name.rpartition("/")[2] in SHARES and bool(((finite >= 0) & (finite <= 1)).all())
 
 
 def text_of(value: object) -> str:

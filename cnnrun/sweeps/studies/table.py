@@ -7,15 +7,12 @@ from typing import Any
 from cnnrun.comparison.groups import direction
 from cnnrun.comparison.verdicts import INCONSISTENT, NOT_RUN, Conclusion, Verdict, conclude, verdict
 from cnnrun.config.overrides import FULL
+from cnnrun.metrics.classification import PROPORTIONS, SHARES
 from cnnrun.sweeps.studies.runs import Told
 from cnnrun.sweeps.studies.study import Claim, Difference, Place, Study
 from cnnrun.tables import STUDY
 
 CHOSEN = "*"
-SHARES = ("accuracy", "precision", "recall", "f1")
-"""What the name of a share of samples holds."""
-COUNTED = ("accuracy", "top5_accuracy", "recall_weighted")
-"""Of those the ones that count samples; the error of the others is taken as if they did."""
 HALVES = (
     "± is half of a 95 % interval: that of ours is a t interval over the seeds; that of the difference adds the errors "
     "of both test sets, where the metric is a share of samples, and the last digit that was printed"
@@ -65,8 +62,8 @@ def notes(study: Study, rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def is_share(cell: str) -> bool:
-    """Whether a cell is a share of samples, or is taken for one."""
-    return "/" in cell and any(word in _metric(cell) for word in SHARES)
+    """Whether a cell is a share of samples, or its error is taken as if it were one."""
+    return "/" in cell and _metric(cell) in SHARES
 
 
 def _metric(cell: str) -> str:
@@ -116,7 +113,7 @@ def _remarks(found: Verdict, cell: str, n: int | None) -> list[str]:
     remarks = list(found.remarks)
     if not is_share(cell):
         remarks.append("the interval is that of our seeds alone")
-    elif _metric(cell) not in COUNTED:
+    elif _metric(cell) not in PROPORTIONS:
         remarks.append("the test sets' errors are those of a share of so many samples")
     if is_share(cell) and n is None:
         remarks.append("the error of the published number is not known")
