@@ -1,5 +1,6 @@
 """What several test files share: a small data set that a small network can learn, a toy command line, a web server."""
 
+import os
 import shutil
 import signal
 import threading
@@ -9,12 +10,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # several at a time: a core for each, as torch takes all when it is imported
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import torch
 
 from cnnrun import cli
 from cnnrun.config import callables, options
 from cnnrun.data.preprocessing import fit_preprocessing
 from cnnrun.data.splits import LabelledData, Split
+from cnnrun.training import crowding
 
 TESTS = Path(__file__).parent
 
@@ -39,6 +45,12 @@ def blob_data() -> LabelledData:
         splits.append(Split(name, inputs, targets, [f"{name}/{row:05d}" for row in range(size)]))
     train, val, test = splits
     return LabelledData(train, val, test, ("a", "b", "c"), fit_preprocessing(train, "standardize"))
+
+
+@pytest.fixture(autouse=True)
+def machine_of_our_own(tmp_path, monkeypatch):
+    """What is said of other programs would stand between the lines that are tested."""
+    monkeypatch.setattr(crowding, "LOAD", tmp_path / "not there")
 
 
 @pytest.fixture

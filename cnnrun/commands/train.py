@@ -20,6 +20,7 @@ from cnnrun.signals import Signals
 from cnnrun.tables import BACKTEST, HISTORY
 from cnnrun.tracking import Session
 from cnnrun.training import distributed
+from cnnrun.training.crowding import crowding
 from cnnrun.training.device import prepare, resolve_device
 from cnnrun.training.fit import Fit
 from cnnrun.training.records import Epoch, Filled, Filling, Step, Stopped
@@ -34,6 +35,8 @@ def train(config: dict[str, Any], invocation: Invocation) -> None:
     settings = configs.bind(TrainSettings, config)
     device = resolve_device(settings.device)
     prepare(device, reproducibility=settings.reproducibility, threads=settings.threads)
+    if crowded := crowding(device, settings.threads):
+        console.note(crowded)
     with distributed.together(device):
         with console.downloads() as progress:
             fresh = settings.resume is None
