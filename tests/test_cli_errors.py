@@ -41,6 +41,7 @@ WRONG = {
     "train ~seed": "'~seed': settings cannot be removed; write seed=... to change one that exists",
     "train -m seed=0,1,": "cannot read 'seed=0,1,': there is a comma too many",
     "train -m seed=,1": "cannot read 'seed=,1': there is a comma too many",
+    "train -m optimizer.lr=interval(0.1,0.2": "cannot read 'optimizer.lr=interval(0.1,0.2': the closing ) is missing",
     "train -m optimizer.lr=intervall(0.1,0.2)": (
         "cannot read 'optimizer.lr=intervall(0.1,0.2)': there is no intervall(...) - did you mean 'interval'?"
     ),

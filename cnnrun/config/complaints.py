@@ -65,6 +65,8 @@ def _from_hydra(error: HydraException, command: str, places: list[Path]) -> str:
     if match := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.*)'", text):
         key, value = overrides.split(match[1])
         a_list = f", {key}=[{overrides.bare(key, value)}] is a list" if _is_a_list(key, command, places) else ""
+        if command == "compare":
+            return f"{overrides.shown(match[1])} gives several values: write [{overrides.bare(key, value)}]"
         return f"{overrides.shown(match[1])} gives several values: -m runs each of them{a_list}"
     if match := re.match(r"Could not override '([^']*)'", text):
         return f"unknown setting '{match[1]}'{near_miss(match[1], options.names(command, places))}"
@@ -82,6 +84,8 @@ def _unparsed(override: str) -> str:
         return f"{cannot}: there is nothing between the brackets"
     if re.match(r",|.*,\s*(,|$)", value):
         return f"{cannot}: there is a comma too many"
+    if re.match(rf"({'|'.join(FUNCTIONS)})\(", value) and value.count("(") > value.count(")"):
+        return f"{cannot}: the closing ) is missing"
     if match := re.fullmatch(r"(\w+)\(.*\)", value):
         return f"{cannot}: {_no_such_function(match[1])}"
     quoted = f"{key}={overrides.quote(value)}"

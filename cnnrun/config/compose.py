@@ -165,9 +165,12 @@ def resumed(request: Request) -> Job:
 def _to_go_on_with(command: str, folder: Path) -> "Run":
     """Raises: ConfigError: if it is not what this command makes."""
     from cnnrun.run import Run
+    from cnnrun.run.layout import PLAN
     from cnnrun.tables import SWEEP
 
     if (folder / f"{SWEEP.name}.csv").is_file():
+        if not (folder / PLAN).is_file():
+            raise ConfigError(f"{folder} is a sweep without its {PLAN}: give its -m command again, it goes on")
         raise ConfigError(f"{folder} is a sweep, of many runs: name the folder of one of them")
     if command == "train":
         return Run.open_training(folder)

@@ -59,11 +59,13 @@ class JobsDisplay:
 
     def started(self, place: int, name: str, remark: str = "") -> None:
         """Tell of the job at that place, 1 for the first; on a live table it is seen in any case."""
+        self._last_drawing = -math.inf
         if not self._live:
             tell(f"[{place}/{self._total}] {name}{f': {remark}' if remark else ''}")
 
     def ended(self, name: str, what: str, to_go: str = "") -> None:
         """Tell what came of a job, above the live table; without that, what is to go, too."""
+        self._last_drawing = -math.inf
         if self._live:
             self._live.write(f"{name}: {what}")
         else:
@@ -71,7 +73,7 @@ class JobsDisplay:
             tell(f"{name}: {what}{link if to_go else ''}{to_go}")
 
     def draw(self, running: Callable[[], tuple[Sequence[JobLine], float | None]], done: int, failed: int) -> None:
-        """Draw the live table, at most once a second.
+        """Draw the live table, if a job has started or ended or a second has gone by.
 
         Args:
             running: the jobs that run, and the seconds that are left for all; it is called only if they are drawn.
@@ -97,7 +99,8 @@ class _Jobs(Foot):
         room = max(self.height - LINES_BESIDE_JOBS, 1)
         shown = lines if len(lines) <= room else lines[: room - 1]
         more = [] if len(shown) == len(lines) else [Text(f"and {len(lines) - len(shown)} more that run")]
-        self.show(_table(shown), *more, Text(foot, style="dim"))
+        table = [_table(shown)] if shown else []
+        self.show(*table, *more, Text(foot, style="dim"))
 
 
 def _table(lines: Sequence[JobLine]) -> "RenderableType":

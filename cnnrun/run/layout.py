@@ -2,6 +2,8 @@
 
 from cnnrun.tables import HISTORY, RESULTS
 
+PLAN = "sweep.json"
+"""Of a sweep's folder: what was asked for."""
 CONFIG = "config.yaml"
 RECORD = "run.json"
 PREPROCESSING = "preprocessing.json"

@@ -40,7 +40,8 @@ def refuse_unwritable(path: Path) -> None:
     if not nearest.is_dir():
         raise CnnrunError(f"{nearest} is a file, not a folder: move it away, or choose another folder for the results")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise CnnrunError(f"could not write into {nearest}: {os.strerror(errno.EACCES)}")
+        read_only = hasattr(os, "statvfs") and os.statvfs(nearest).f_flag & os.ST_RDONLY
+        raise CnnrunError(f"could not write into {nearest}: {os.strerror(errno.EROFS if read_only else errno.EACCES)}")
 
 
 def make_folder(path: Path) -> None:

@@ -10,6 +10,7 @@ from cnnrun import errors
 from cnnrun.config import Invocation, config_of
 from cnnrun.errors import CnnrunError, ConfigError, DataError
 from cnnrun.run import DONE, RECORD, Run
+from cnnrun.run.taking import refuse_others_files
 from cnnrun.settings import HOW_TO_RUN
 from cnnrun.sweeps.jobs import AUTOMATIC, Asked, Outcome
 from cnnrun.tables import PHOTOS, RESULTS
@@ -23,14 +24,18 @@ def is_finished(folder: Path, config: dict[str, Any]) -> bool | None:
 
     Raises:
         ConfigError: if the run there has other settings than `config`.
-        DataError: if it cannot be read.
+        DataError: if it cannot be read, or is not whole.
     """
-    if not (folder / RECORD).is_file():
-        return None
-    run = Run.open(folder)
     try:
+        if not (folder / RECORD).is_file():
+            if folder.is_dir():
+                refuse_others_files(folder)
+            return None
+        run = Run.open(folder)
         stored, status = config_of(run)[0], run.status
-    except DataError as error:
+        if status == "finished" and run.record.get("command") == "train" and not run.table_file(RESULTS.name).is_file():
+            raise DataError(f"{run.table_file(RESULTS.name)} is missing")
+    except CnnrunError as error:
         raise DataError(f"{error}; without the folder {folder} the job runs again") from error
     for name, (there, asked) in _differences(stored, config).items():
         raise _other_settings(folder, name, there, asked)
@@ -117,8 +122,8 @@ def outcome(settings: dict[str, str], folder: Path, error: str = "") -> Outcome:
         return Outcome(settings, folder, "failed", error)
     try:
         return _read(settings, Run.open(folder), error)
-    except (DataError, csv.Error, ValueError, KeyError, TypeError) as damage:
-        said = str(damage) if isinstance(damage, DataError) else f"{folder / RESULTS.name}.csv is damaged: {damage}"
+    except (CnnrunError, csv.Error, ValueError, KeyError, TypeError) as damage:
+        said = str(damage) if isinstance(damage, CnnrunError) else f"{folder / RESULTS.name}.csv is damaged: {damage}"
         return Outcome(settings, folder, "failed", error or said)
 
 
@@ -136,6 +141,7 @@ def _read(settings: dict[str, str], run: Run, error: str) -> Outcome:
         record.get("best_value"),
         record.get("higher_is_better", True),
         _subject_of(record.get("data")),
+        record.get("dead") is True,
     )
 
 

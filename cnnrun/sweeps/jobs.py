@@ -86,3 +86,5 @@ class Outcome:
     higher_is_better: bool = True
     subject: str = ""
     """What a run forecasts, how far ahead; empty for classes. Errors of different subjects do not compare."""
+    dead: bool = False
+    """Whether it learned nothing."""

@@ -5,7 +5,7 @@ A stranger may have made the folder: what its words can say is less than on a co
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,10 @@ from filelock import FileLock, Timeout
 from cnnrun.config import options, overrides
 from cnnrun.errors import ConfigError, DataError, NotWritten
 from cnnrun.files import read_json, write_bytes
+from cnnrun.run.layout import PLAN as FILE
 from cnnrun.run.taking import refuse_unwritable
 
 LOCK = ".lock"
-FILE = "sweep.json"
 OF_SWEEPER = ("hydra/sweeper", "hydra.sweeper.")
 UNSTORED = ("resume", "sweep", "trust_code")
 AGAIN = "hydra.sweeper.storage"
@@ -72,7 +72,9 @@ def write_plan(folder: Path, command: str, words: Iterable[str], jobs: Sequence[
     given = {overrides.split(word)[0]: word for word in words}
     kept = [word for key, word in given.items() if _is_stored(key)]
     grid = Grid(kept, list(jobs), [AGAIN] if AGAIN in given else [])
-    before = _read(folder, command) if is_sweep(folder) else []
+    before: list[Grid] = []
+    with suppress(DataError):  # what is damaged tells nothing that could be kept
+        before = _read(folder, command) if is_sweep(folder) else []
     others = [there for there in before if not set(there.jobs) <= set(jobs)]
     if before != [*others, grid]:
         content = {"command": command, "grids": [asdict(each) for each in [*others, grid]]}
@@ -114,7 +116,10 @@ def _is_harmless(word: str, names: Collection[str]) -> bool:
 
 
 def _read(folder: Path, command: str) -> list[Grid]:
-    content = read_json(folder / FILE)
+    try:
+        content = read_json(folder / FILE)
+    except DataError as error:
+        raise DataError(f"{error}; the sweep's own command writes it anew") from error
     if content.get("command") != command:
         raise ConfigError(f"{folder} is no sweep of cnnrun {command}, but of cnnrun {content.get('command')}")
     grids = content.get("grids")

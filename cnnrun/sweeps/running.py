@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from cnnrun import console
 from cnnrun.config import Watch, check, compose, overrides
-from cnnrun.errors import DataError, Interrupted, JobsFailed
+from cnnrun.errors import CnnrunError, DataError, Interrupted, JobsFailed
 from cnnrun.run import DONE, Run
 from cnnrun.signals import Signals
 from cnnrun.sweeps import table
@@ -125,7 +125,8 @@ class SweepLauncher(Launcher):
         self.folder = Path(config.hydra.sweep.dir)
         words = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
         swept = [word.key_or_group for word in words if word.is_sweep_override()]
-        self._keys = list(dict.fromkeys([*swept, *table.swept_before(self.folder)]))
+        before = [key for key in table.swept_before(self.folder) if key.partition(".")[0] in config]
+        self._keys = list(dict.fromkeys([*swept, *before]))
 
     @abstractmethod
     def runner(self, number_of_jobs: int) -> Runner:
@@ -168,7 +169,7 @@ class SweepLauncher(Launcher):
         if failed:
             raise JobsFailed(
                 f"{failed} of {number} jobs failed, {self.folder / table.FILE} says why; "
-                "the same command runs those again, and no others"
+                "the same command tries those again, and no others"
             )
 
     def prepare(self, words: list[str]) -> Job:
@@ -264,7 +265,7 @@ class SweepLauncher(Launcher):
         for folder in others(self.folder, (job.folder for job in jobs)):
             try:
                 left[folder] = Asked.of(Run.open(folder))
-            except DataError as error:
+            except CnnrunError as error:
                 console.note(f"{error}; the table lacks it")
         refuse_another_sweep(left, jobs[0].asked, self._keys)
         return [outcome({key: asked.text(key) for key in self._keys}, folder) for folder, asked in left.items()]

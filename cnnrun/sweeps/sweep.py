@@ -146,7 +146,7 @@ def _folder(command: str, config: DictConfig, keys: list[str], fixed: list[Overr
     values = compose.plain(config)
     inside = sorted(str(word.input_line) for word in fixed if word.key_or_group.partition(".")[0] in keys)
     kind = ["search"] if config.hydra.runtime.choices["hydra/sweeper"] == "optuna" else []
-    named = sweep_name([*kind, *keys] or ["single"], [command, without(values, [*keys, *HOW_TO_RUN]), inside])
+    named = sweep_name([*kind, *sorted(keys)] or ["single"], [command, without(values, [*keys, *HOW_TO_RUN]), inside])
     return Path("outputs", "sweeps", named)
 
 

@@ -39,15 +39,19 @@ def show(folder: Path, outcomes: Sequence[Outcome]) -> None:
     columns += [column for column in ("seconds", "chosen") if any(row[column] for row in rows)]
     shown = [{column: row.get(column) for column in columns} for row in rows]
     remark = f"  ({CHOSEN} is the best on val)" if "chosen" in columns else ""
-    console.table(shown, [f"\nsweep folder: {folder}{remark}"])
+    dead = ", ".join(row.folder.name for row in outcomes if row.dead)
+    learned = [f"\nlearned nothing: {dead}"] if dead else []
+    console.table(shown, [*learned, f"\nsweep folder: {folder}{remark}"])
 
 
 def swept_before(folder: Path) -> list[str]:
-    """The settings that have a column in the table that stands in the folder; none if there is no table."""
+    """The settings that have a column in the table that stands in the folder; none if there is no such table."""
     if not (folder / FILE).is_file():
         return []
-    with open(folder / FILE, newline="") as file:
+    with open(folder / FILE, newline="", errors="replace") as file:
         columns = next(csv.reader(file), [])
+    if not set(SWEEP.names) <= set(columns):
+        return []
     return list(takewhile(lambda column: column not in SWEEP.names, columns))
 
 

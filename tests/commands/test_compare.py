@@ -152,6 +152,7 @@ def test_a_pivot_shows_what_val_chose_where_something_else_differs(folder, capsy
         (["sort=val/f1"], "sort=val/f1: no run has this metric"),
         (["rows=[seed,model]", "cols=model"], "cols=model: model makes the rows already; take another"),
         (["runs=runs.txt"], "runs=runs.txt: that is a file, and no run's; name a folder that holds runs"),
+        (["format=md,tex"], "'format=md,tex' gives several values: write [md,tex]"),
         (["format=htm"], "or a list such as [tex,html] - did you mean 'html'?"),
         (["cols=model"], "cols=... makes a pivot, and needs rows=..., too"),
         (["rows=model", "columns=reference"], "columns=reference and rows=... are two tables"),

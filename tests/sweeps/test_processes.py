@@ -95,7 +95,7 @@ def test_a_job_that_dies_is_a_row_with_its_reason_and_the_others_go_on(ends, cap
     assert (FOLDER / "seed=0/console.log").read_text().startswith("seed 0 works")
     err = capsys.readouterr().err
     assert err.splitlines()[-1].endswith(
-        f"6 of 8 jobs failed, {FOLDER}/sweep.csv says why; the same command runs those again, and no others"
+        f"6 of 8 jobs failed, {FOLDER}/sweep.csv says why; the same command tries those again, and no others"
     )
     assert "seed=2: failed: killed by SIGKILL (most often: out of memory); " in err
     assert len({process for _, process in calls()}) == 8

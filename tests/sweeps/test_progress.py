@@ -26,8 +26,9 @@ lines = [JobLine(f"model=cnn,seed={number}", 2, 10, "val/accuracy", 0.5, 0.75) f
 with JobsDisplay(40, live=True) as display:
     display.started(1, "not told")
     display.draw(lambda: (lines, 125.0), 3, 1)
+    display.draw(lambda: 1 / 0, 4, 1)  # too soon
     display.ended("model=cnn,seed=99", "finished, val/accuracy 0.9000, 1.0 s")
-    display.draw(lambda: 1 / 0, 4, 1)
+    display.draw(lambda: ([], 5.0), 39, 1)
 """
 
 
@@ -63,6 +64,9 @@ def test_on_a_terminal_the_running_jobs_are_a_table_that_fits_the_screen():
     assert "3/40 done, 1 failed, 7 to come, 2:05 left" in told
     assert "model=cnn,seed=99: finished, val/accuracy 0.9000, 1.0 s" in told
     assert "not told" not in told
+    last = told[told.rindex("3/40 done") :]
+    assert "39/40 done, 1 failed, 1 to come, 0:05 left" in last
+    assert "running" not in last, "a table without rows has no heading"
 
 
 class Display:

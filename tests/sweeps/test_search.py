@@ -505,7 +505,7 @@ def test_another_space_or_other_settings_are_refused_in_the_same_folder(toy_sear
 def test_a_grid_and_a_search_do_not_share_a_folder(toy_search, capsys):
     assert cli.main(["train", "-m", "seed=0,1", "sweep=s", "hydra/launcher=serial"]) == 0
     assert search("seed=0,1,2", "hydra.sweeper.n_trials=3") == 2
-    assert "holds the runs of another sweep" in capsys.readouterr().err
+    assert "holds runs of no search that is stored there" in capsys.readouterr().err
     assert cli.main(["train", "-m", "seed=2,3", "hydra/launcher=serial"]) == 0
     words = "hydra/launcher=serial", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=1"
     assert cli.main(["train", "-m", "seed=2,3", *words]) == 0

@@ -203,7 +203,7 @@ def test_a_failed_job_is_a_row_and_the_next_one_runs(toy, capsys):
     last = err.splitlines()[-1]
     assert last == (
         f"cnnrun train: error: 2 of 4 jobs failed, {the_sweep()}/sweep.csv says why; "
-        "the same command runs those again, and no others"
+        "the same command tries those again, and no others"
     )
 
 
@@ -488,3 +488,65 @@ def test_jobs_that_no_number_compares_have_no_best(tmp_path, differs):
     second = replace(first, folder=tmp_path / "b", best_value=0.5)
     assert chosen([first, second]) is second
     assert chosen([first, replace(second, **differs)]) is None
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        (["run.json"], "holds other files (results.csv); name a new folder for the run; without"),
+        (["config.yaml"], "is no run folder (it has no run.json and config.yaml)"),
+        (["results.csv"], "results.csv is missing; without the folder outputs/sweeps/x/seed=1 the job runs again"),
+    ],
+)
+def test_a_job_that_lacks_a_file_is_a_failed_row_that_says_so(toy, capsys, gone, said):
+    assert sweep("seed=1,2", "sweep=x") == 0
+    for name in gone:
+        Path("outputs/sweeps/x/seed=1", name).unlink()
+    assert sweep("seed=1,2,3", "sweep=x") == 4
+    (row,) = (row for row in rows_of(the_sweep()) if row["status"] == "failed")
+    assert row["seed"] == "1"
+    assert said in row["error"]
+    assert "without the folder outputs/sweeps/x/seed=1 the job runs again" in row["error"]
+    assert f"seed=1: failed: {row['error']}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text", ["garbage\n", "Seed,status,chosen,seconds,folder,error\n1,finished,,,seed=1,\n", "\xff"]
+)
+def test_a_spoilt_table_of_the_sweep_is_written_anew(toy, text):
+    assert sweep("seed=1,2", "sweep=x") == 0
+    before = rows_of(the_sweep())
+    Path("outputs/sweeps/x/sweep.csv").write_text(text, encoding="latin-1")
+    assert sweep("seed=1,2", "sweep=x") == 0
+    assert rows_of(the_sweep()) == before
+
+
+def test_a_spoilt_or_missing_plan_is_written_anew_by_the_command(toy, capsys):
+    plan = Path("outputs/sweeps/x/sweep.json")
+    assert sweep("seed=1,2", "sweep=x") == 0
+    whole = plan.read_text()
+    plan.write_text("garbage")
+    assert cli.main(["train", "resume=outputs/sweeps/x"]) == 3
+    assert "it is damaged, see line 1; the sweep's own command writes it anew" in capsys.readouterr().err
+    plan.unlink()
+    assert cli.main(["train", "resume=outputs/sweeps/x"]) == 2
+    assert "outputs/sweeps/x is a sweep without its sweep.json: give its -m command again" in capsys.readouterr().err
+    plan.write_text("garbage")
+    assert sweep("seed=1,2", "sweep=x") == 0
+    assert plan.read_text() == whole
+
+
+def test_the_order_of_the_words_makes_no_other_sweep(toy):
+    assert sweep("model=mlp,cnn", "seed=1,2") == 0
+    assert sweep("seed=1,2,3", "model=cnn,mlp") == 0
+    assert the_sweep().name.startswith("model-seed-")
+    assert len(toy.CALLS) == 6
+
+
+def test_a_run_that_learned_nothing_is_named_below_the_table(toy, capsys):
+    assert sweep("seed=1,2", "sweep=x") == 0
+    record = Path("outputs/sweeps/x/seed=2/run.json")
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"dead": True}))
+    capsys.readouterr()
+    assert sweep("seed=1,2", "sweep=x") == 0
+    assert "\nlearned nothing: seed=2\n" in capsys.readouterr().out

@@ -12,6 +12,7 @@ from cnnrun.settings import HOW_TO_RUN
 from cnnrun.sweeps.folders import others
 from cnnrun.sweeps.names import without
 from cnnrun.sweeps.search.space import Space
+from cnnrun.sweeps.search.storage import FILE
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -37,7 +38,10 @@ def refuse_another_search(study: "Study", folder: Path, space: Space, settings: 
     attributes = study.user_attrs
     if SETTINGS not in attributes:
         if others(folder, ()):
-            raise ConfigError(f"{folder} holds the runs of another sweep; choose another folder: sweep=NAME")
+            raise ConfigError(
+                f"{folder} holds runs of no search that is stored there: put its {FILE} back if it had one, "
+                "or choose another folder: sweep=NAME"
+            )
         study.set_user_attr(SPACE, json.dumps(space.stored()))
         study.set_user_attr(SETTINGS, json.dumps(settings))
         return
