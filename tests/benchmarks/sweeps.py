@@ -11,6 +11,7 @@ Everything is written into a temporary folder. About 1, 5, 6 and 10 minutes on t
 import argparse
 import csv
 import json
+import os
 import random
 import statistics
 import subprocess
@@ -94,7 +95,7 @@ def table(file: Path) -> list[dict[str, str]]:
 
 def kills(folder: Path, times: int, jobs: int, seconds: float) -> None:
     """Kill the sweep again and again, then let it end, and hold it against one that nobody killed."""
-    words = ["-m", f"seed=range({jobs})", "epochs=20", "figures=false", "hydra.launcher.jobs=2"]
+    words = ["-m", f"seed=range({jobs})", "epochs=6", "figures=false", "hydra.launcher.jobs=2"]
     calm, killed = folder / "outputs/sweeps/calm", folder / "outputs/sweeps/killed"
     run(folder, *words, "sweep=calm")
     moments = random.Random(0)
@@ -153,7 +154,7 @@ def damaged(sweep: Path) -> list[str]:
     readers = {".json": lambda file: json.loads(file.read_text()), ".csv": table}
     readers[".yaml"] = lambda file: yaml.safe_load(file.read_text())["seed"]
     found = []
-    for file in sweep.rglob("*.*"):
+    for file in (Path(place, name) for place, _, names in os.walk(sweep) for name in names):  # jobs may still end
         if file.name[0] != "." and ".tmp" not in str(file) and (reader := readers.get(file.suffix)):
             try:
                 reader(file)
